@@ -129,12 +129,15 @@ EPISODE_SUMS: tuple[Count, ...] = (
     Count("episode_return", "reward", "reward per agent of each, summed"),
 )
 
-#: All counts, in the order in which they are logged.
-COUNTS: tuple[Count, ...] = (
-    *_PLAIN_COUNTS,
-    *(Count(f"finished_{n}", u, f"episodes that ended: {d}") for n, u, d in EPISODE_SUMS),
-    *(Count(f"running_{n}", u, f"episodes under way: {d}") for n, u, d in EPISODE_SUMS),
-)
+#: All counts by name, in the order in which they are logged.
+COUNTS: dict[str, Count] = {
+    count.name: count
+    for count in (
+        *_PLAIN_COUNTS,
+        *(Count(f"finished_{n}", u, f"episodes that ended: {d}") for n, u, d in EPISODE_SUMS),
+        *(Count(f"running_{n}", u, f"episodes under way: {d}") for n, u, d in EPISODE_SUMS),
+    )
+}
 
 #: Name, formula in counts, unit, better direction, description of each plain ratio of two counts.
 _RATIOS = (
@@ -196,8 +199,7 @@ def _as_episode_metric(name: str, formula: str, unit: str, better: str, descript
     return Metric(name, formula, unit, better, description, value)
 
 
-#: All social metrics, in the order in which they are logged.
-METRICS: tuple[Metric, ...] = (
+_METRICS = (
     *(_as_metric(*row) for row in _RATIOS),
     Metric(
         "violence_per_1000",
@@ -266,3 +268,6 @@ METRICS: tuple[Metric, ...] = (
     ),
     *(_as_episode_metric(*row) for row in _EPISODE_METRICS),
 )
+
+#: All social metrics by name, in the order in which they are logged.
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}

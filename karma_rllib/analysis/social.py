@@ -126,4 +126,4 @@ def rates(sums: Sums) -> dict[str, float]:
 
     A count that is missing is taken as zero, and a metric whose denominator is zero is 0.0.
     """
-    return {metric.name: float(metric.value(sums)) for metric in METRICS}
+    return {name: float(metric.value(sums)) for name, metric in METRICS.items()}

@@ -133,5 +133,5 @@ def test_draining_forgets_finished_episodes_and_keeps_the_running_ones():
 
 
 def test_the_book_drains_exactly_the_declared_sums():
-    names = [c.name for c in COUNTS if c.name.startswith(("finished_", "running_"))]
+    names = [name for name in COUNTS if name.startswith(("finished_", "running_"))]
     assert list(EpisodeBook(1, 2).drain()) == names
