@@ -1,0 +1,121 @@
+"""The experimental conditions: one frozen row each, and nothing but data.
+
+A condition says which two frames the mirror aligns and which auxiliary losses run.  Everything
+else (world, network, learner, budget, seeds) belongs to the experiment and is equal for all.
+To add a condition, add a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+Pairs = Literal[
+    "none", "agg_vic", "agg_cleaner", "neutral_neutral", "agg_neutral", "agg_vic_shuffled"
+]
+View = Literal["decision", "outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One arm of an experiment.
+
+    Attributes:
+        name: how files and tables call it.
+        about: one line on what it isolates.
+        pairs: the two kinds of frame that the mirror aligns; ``none``: no mirror loss.
+        aggressor_view: which frame of the zapper is aligned, before (decision) or after (outcome)
+            the hit; ``mirror.aggressor_view`` of the experiment overrides it.
+        loss: form of the mirror loss; None: the experiment's ``mirror.loss``.
+        grad_match: rescale the loss to the gradient norm of the reference arm, so that a control
+            differs in what it aligns and not in how hard it pulls.
+        role_loss: whether the auxiliary role loss runs (with weight ``role.weight``).
+        tvt: whether semantic value transport runs.
+        matchmaker: how agents are placed at reset.
+    """
+
+    name: str
+    about: str
+    pairs: Pairs = "none"
+    aggressor_view: View = "outcome"
+    loss: Literal["contrast"] | None = None
+    grad_match: bool = False
+    role_loss: bool = False
+    tvt: bool = False
+    matchmaker: Literal["off"] = "off"
+
+    @property
+    def mirror(self) -> bool:
+        """Whether the condition has a mirror loss at all."""
+        return self.pairs != "none"
+
+
+_ROWS = (
+    Condition("baseline", "plain PPO: no mirror, no role loss"),
+    Condition(
+        "broken",
+        "control with the wrong meaning: zapping a rival ~ cleaning waste",
+        pairs="agg_cleaner",
+        grad_match=True,
+        role_loss=True,
+    ),
+    Condition(
+        "karma",
+        "the mirror as first published: the frame in which I decide to zap ~ being zapped",
+        pairs="agg_vic",
+        aggressor_view="decision",
+        role_loss=True,
+    ),
+    Condition(
+        "karma_out",
+        "the mirror on consequences: the frame after my hit ~ being zapped",
+        pairs="agg_vic",
+        role_loss=True,
+    ),
+    Condition(
+        "karma_contrast",
+        "karma_out, and cleaning waste is kept apart from being zapped",
+        pairs="agg_vic",
+        loss="contrast",
+        role_loss=True,
+    ),
+    Condition(
+        "placebo_inert",
+        "placebo without social frames: neutral ~ neutral",
+        pairs="neutral_neutral",
+        grad_match=True,
+        role_loss=True,
+    ),
+    Condition(
+        "placebo_agg",
+        "placebo: the frame after my hit ~ a neutral frame",
+        pairs="agg_neutral",
+        grad_match=True,
+        role_loss=True,
+    ),
+    Condition(
+        "shuffled",
+        "karma_out with the victims of other zaps: role without instance",
+        pairs="agg_vic_shuffled",
+        grad_match=True,
+        role_loss=True,
+    ),
+    Condition("role_only", "the role loss without a mirror", role_loss=True),
+    Condition("cap_only", "the projector without any auxiliary loss: must equal baseline"),
+)
+
+CONDITIONS: dict[str, Condition] = {row.name: row for row in _ROWS}
+
+
+def condition(name: str) -> Condition:
+    """The row called `name`.
+
+    Raises:
+        ValueError: no such condition; the sentence names the nearest one.
+    """
+    if name in CONDITIONS:
+        return CONDITIONS[name]
+    near = get_close_matches(name.lower(), CONDITIONS, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"they are {', '.join(CONDITIONS)}"
+    raise ValueError(f"there is no condition '{name}'; {hint}")

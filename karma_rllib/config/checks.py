@@ -1,0 +1,147 @@
+"""Rules that tie keys of different sections together; each breach is one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from karma_rllib import conditions
+from karma_rllib.config.errors import ConfigError
+
+if TYPE_CHECKING:
+    from karma_rllib.config.experiment import ExperimentConfig
+
+
+def check(config: ExperimentConfig) -> None:
+    """Run every rule; the first breach speaks.
+
+    Raises:
+        ConfigError: two settings that cannot both hold.
+    """
+    for rule in _RULES:
+        rule(config)
+
+
+def _world(config: ExperimentConfig) -> None:
+    _ = config.world_params  # raises on anything the world refuses
+
+
+def _conditions(config: ExperimentConfig) -> None:
+    seen = set()
+    for name in config.conditions:
+        try:
+            conditions.condition(name)
+        except ValueError as err:
+            raise ConfigError(f"`conditions`: {err}") from None
+        if name in seen:
+            raise ConfigError(f"`conditions` names '{name}' twice; keep one")
+        seen.add(name)
+
+
+def _seeds(config: ExperimentConfig) -> None:
+    for seed in config.seeds:
+        if not 0 <= seed < 2**31:
+            raise ConfigError(f"`seeds` holds {seed}, but a seed lies between 0 and 2147483647")
+    if len(set(config.seeds)) < len(config.seeds):
+        twice = next(s for s in config.seeds if config.seeds.count(s) > 1)
+        raise ConfigError(f"`seeds` holds {twice} twice; a seed is one run, keep one")
+
+
+def _waste(config: ExperimentConfig) -> None:
+    if getattr(config.world_params, "waste_mode", "none") != "none":
+        return
+    place = f"world '{config.world.profile or config.world.name}' has waste_mode none"
+    for name in config.conditions:
+        pairs, loss = (
+            conditions.condition(name).pairs,
+            conditions.condition(name).loss or config.mirror.loss,
+        )
+        if pairs == "agg_cleaner" and config.mirror.broken_pair == "zap_waste":
+            raise ConfigError(
+                f"condition '{name}' pairs zapping a rival with cleaning waste, but {place}; set "
+                "`mirror.broken_pair` to apple or random"
+            )
+        if pairs != "none" and loss == "contrast":
+            raise ConfigError(
+                f"condition '{name}' keeps cleaning waste apart from being hurt (loss contrast), "
+                f"but {place}; leave it out or choose a world with waste"
+            )
+
+
+def _cure(config: ExperimentConfig) -> None:
+    budget, stem = config.budget, config.budget.cure_at_agent_steps
+    if config.cure and stem is None:
+        raise ConfigError(
+            "`mirror.start_from` is cure, but `budget.cure_at_agent_steps` is missing: say how "
+            "long the shared baseline is trained"
+        )
+    if stem is not None and not config.cure:
+        raise ConfigError(
+            f"`budget.cure_at_agent_steps` is {stem}, but `mirror.start_from` is "
+            f"{config.mirror.start_from}; set it to cure or drop the former"
+        )
+    if stem is not None and stem >= budget.agent_steps:
+        raise ConfigError(
+            f"`budget.cure_at_agent_steps` is {stem}, but must be below `budget.agent_steps`, "
+            f"which is {budget.agent_steps}"
+        )
+
+
+def _mirror_acts(config: ExperimentConfig) -> None:
+    mirror = config.mirror
+    stem = config.budget.cure_at_agent_steps or 0
+    length = config.budget.agent_steps - stem
+    if mirror.aux_start_step >= length and any(
+        conditions.condition(c).mirror for c in config.conditions
+    ):
+        raise ConfigError(
+            f"`mirror.aux_start_step` is {mirror.aux_start_step}, but an arm lasts {length} "
+            "agent-steps: the mirror would never act"
+        )
+    if max(mirror.min_pairs, mirror.pairs_per_minibatch) > mirror.bank_size:
+        key = "min_pairs" if mirror.min_pairs > mirror.bank_size else "pairs_per_minibatch"
+        raise ConfigError(
+            f"`mirror.{key}` is {getattr(mirror, key)}, but the bank holds only "
+            f"`mirror.bank_size` = {mirror.bank_size} pairs"
+        )
+    if mirror.loss == "infonce" and mirror.pairs_per_minibatch < 16:
+        raise ConfigError(
+            f"`mirror.pairs_per_minibatch` is {mirror.pairs_per_minibatch}, but loss infonce needs "
+            "at least 16 pairs to tell apart"
+        )
+
+
+def _batch(config: ExperimentConfig) -> None:
+    learners = max(1, config.resources.num_learners)
+    ppo = config.ppo
+    if ppo.envs % learners:
+        raise ConfigError(
+            f"`resources.num_learners` is {learners}, but must divide `ppo.envs` = {ppo.envs}, so "
+            "that no world is split between learners"
+        )
+    share = config.agent_steps_per_iteration // learners
+    if ppo.minibatch > share:
+        raise ConfigError(
+            f"`ppo.minibatch` is {ppo.minibatch}, but a learner's batch has only {share} "
+            "agent-steps (envs x rollout x agents x env runners / learners)"
+        )
+
+
+def _evaluation(config: ExperimentConfig) -> None:
+    if config.resources.evaluation_runners and not config.budget.eval_episodes:
+        raise ConfigError(
+            f"`resources.evaluation_runners` is {config.resources.evaluation_runners}, but "
+            "`budget.eval_episodes` is 0: there is nothing to evaluate"
+        )
+
+
+_RULES: tuple[Callable[[ExperimentConfig], None], ...] = (
+    _world,
+    _conditions,
+    _seeds,
+    _waste,
+    _cure,
+    _mirror_acts,
+    _batch,
+    _evaluation,
+)
