@@ -1,1 +1,1 @@
-"""credit"""
+"""Credit assignment on plain arrays: NumPy and Numba only, no torch and no ray."""

@@ -1,0 +1,109 @@
+"""Losses of policy, value and role head, each written beside its equation.
+
+Shapes: S sequences of T steps (any leading axes will do); M frames; A actions; R roles. All
+functions are pure torch: no ray, no logging, no global state; a mask replaces every
+data-dependent early return.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+IGNORE = -100
+"""Role label of frames that take no part in the role loss."""
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean of x where mask is true; 0, with zero gradient, where it is true nowhere."""
+    return torch.where(mask, x, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def ppo_loss(
+    logits: Tensor,
+    old_logits: Tensor,
+    actions: Tensor,
+    old_logp: Tensor,
+    advantages: Tensor,
+    values: Tensor,
+    value_targets: Tensor,
+    valid_mask: Tensor,
+    act_mask: Tensor,
+    clip: float = 0.2,
+    vf_coeff: float = 0.5,
+    vf_clip: float | None = None,
+    entropy_coeff: float = 0.0,
+    kl_coeff: float = 0.0,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Clipped policy loss, value loss, entropy bonus and KL penalty.
+
+    With rho = pi(a|o) / pi_old(a|o), the mean over acting steps <.> and over valid steps [.]:
+
+        L = - < min(rho A, clamp(rho, 1 - clip, 1 + clip) A) >
+            + vf_coeff [ min((V - target)^2, vf_clip) ]
+            - entropy_coeff < H(pi) >  +  kl_coeff < KL(pi_old || pi) >
+
+    A step whose action could have no effect (a frozen agent) is valid but does not act: its
+    value is learned, its action is not. When both masks are true everywhere this is the loss of
+    RLlib's PPOTorchLearner, `vf_clip` included, which there bounds the squared error.
+
+    Args:
+        logits: scores of the current policy, (S, T, A); normalised here.
+        old_logits: scores of the policy that acted, (S, T, A); normalised here.
+        actions: integer (S, T).
+        old_logp: log pi_old(a|o) as recorded, (S, T) [nats].
+        advantages: A, standardised or not, (S, T).
+        values: V(o) now, (S, T).
+        value_targets: (S, T).
+        valid_mask: False for padding, bool (S, T).
+        act_mask: False where the action had no effect, bool (S, T); padding never acts.
+        clip: half-width of the trust interval of rho.
+        vf_coeff: weight of the value loss.
+        vf_clip: largest squared error that is counted; None for no limit.
+        entropy_coeff: weight of the entropy bonus.
+        kl_coeff: weight of the KL penalty.
+
+    Returns:
+        Scalar loss, and detached scalars: total, policy_loss, vf_loss, vf_loss_unclipped,
+        vf_explained_var (>= -1), entropy [nats], kl [nats], clip_fraction, max_ratio_error = max
+        |rho - 1| (0 before the first update), act_fraction.
+
+    References:
+        Schulman et al. 2017, arXiv:1707.06347, eq. 7 to 9.
+    """
+    act = act_mask & valid_mask
+    logp_all, old_all = F.log_softmax(logits, -1), F.log_softmax(old_logits, -1)
+    logp = logp_all.gather(-1, actions.long()[..., None]).squeeze(-1)
+    rho = torch.where(act, logp - old_logp, 0.0).exp()  # masked before exp: no inf in padding
+    surrogate = torch.min(advantages * rho, advantages * rho.clamp(1 - clip, 1 + clip))
+    entropy = masked_mean(-(logp_all.exp() * logp_all).sum(-1), act)
+    kl = masked_mean((old_all.exp() * (old_all - logp_all)).sum(-1), act)
+    error = (values - value_targets).square()
+    clipped = error if vf_clip is None else error.clamp(max=vf_clip)
+    policy_loss, vf_loss = -masked_mean(surrogate, act), masked_mean(clipped, valid_mask)
+    total = policy_loss + vf_coeff * vf_loss - entropy_coeff * entropy
+    if kl_coeff:
+        total = total + kl_coeff * kl
+    with torch.no_grad():
+        moved = (rho - 1.0).abs()
+        mse = masked_mean(error, valid_mask)
+        mean = masked_mean(value_targets, valid_mask)
+        spread = masked_mean((value_targets - mean).square(), valid_mask)
+        residual = value_targets - values
+        unexplained = masked_mean(
+            (residual - masked_mean(residual, valid_mask)).square(), valid_mask
+        )
+        stats = {
+            "total": total.detach(),
+            "policy_loss": policy_loss.detach(),
+            "vf_loss": vf_loss.detach(),
+            "vf_loss_unclipped": mse,
+            "vf_explained_var": (1.0 - unexplained / spread.clamp(min=1e-8)).clamp(min=-1),
+            "entropy": entropy.detach(),
+            "kl": kl.detach(),
+            "clip_fraction": masked_mean((moved > clip).float(), act),
+            "max_ratio_error": torch.where(act, moved, 0.0).max(),
+            "act_fraction": act.sum() / valid_mask.sum().clamp(min=1),
+        }
+    return total, stats

@@ -1,0 +1,318 @@
+"""The mirror network: one projector between all that is seen and all that is done.
+
+    grid, vec --> encoder phi --> projector z --> [LSTM h] --> [trunk] --> policy, value
+
+z is the only path from the observation to policy and value: there is no skip around it. Two
+observations with the same z (and the same memory) are therefore acted on and valued alike,
+which is what makes an alignment of two z's consequential.
+
+Shapes: M frames; S sequences of T frames; grid (H, W, C); D entries of vec; F width of phi;
+Z width of z; A actions. Presets differ only in a `NetSpec`; every field can be overridden.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from karma_rllib.nets.spec import PRESETS, NetSpec, make_spec
+
+__all__ = ["NUM_ROLES", "PRESETS", "MirrorNet", "NetOut", "NetSpec", "State", "make_spec"]
+
+State = dict[str, Tensor]
+
+NUM_ROLES = 4
+"""Neutral, aggressor, victim, cleaner: the classes of the role head."""
+
+
+class NetOut(NamedTuple):
+    """What `MirrorNet.forward` returns; leading axes are S sequences and T frames."""
+
+    logits: Tensor
+    """Log-probabilities of the behaviour policy, action floor included, (S, T, A) [nats]."""
+    value: Tensor
+    """State value, (S, T) [discounted reward]."""
+    z: Tensor
+    """Projection, (S, T, Z)."""
+    phi: Tensor
+    """Encoding before the projector, (S, T, F)."""
+    h: Tensor
+    """LSTM output, (S, T, lstm); z itself in a network without memory."""
+    state: State
+    """Recurrent state after the last frame, each (S, lstm); {} without memory."""
+
+
+class MirrorNet(nn.Module):
+    """Encoder, projector, optional LSTM, policy, value and role head.
+
+    Args:
+        grid_shape: (H, W, C) of the uint8 planes.
+        vec_size: D, entries of the float vector; may be 0.
+        num_actions: A.
+        spec: widths, see `NetSpec` and `make_spec`.
+        action_floor: eps of the behaviour policy (1 - eps) softmax + eps / A, in [0, 1): no
+            action's probability falls below eps / A, so nothing learned is unlearned for good.
+        role_head_input: "phi" or "z", what the role head reads.
+        grid_scale: factor on the grid's bytes: 1 for 0/1 planes, 1/255 for images.
+        seed: of the initial weights. Same seed and spec, same weights; the global random
+            generator is neither read nor advanced.
+
+    Weights are orthogonal with gain sqrt(2) (LSTM 1, policy 0.01, value 1) and biases 0, as in
+    the PPO of OpenAI Baselines; Huang et al. 2022, "The 37 Implementation Details of PPO",
+    detail 2.
+
+    Raises:
+        ValueError: an argument out of range, or a grid too small for the convolutions.
+    """
+
+    def __init__(
+        self,
+        grid_shape: Sequence[int],
+        vec_size: int,
+        num_actions: int,
+        spec: NetSpec,
+        action_floor: float = 0.0,
+        role_head_input: str = "phi",
+        *,
+        grid_scale: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= action_floor < 1.0:
+            raise ValueError(f"action_floor is {action_floor!r} but must lie in [0, 1).")
+        if role_head_input not in ("phi", "z"):
+            raise ValueError(f"role_head_input is {role_head_input!r} but must be 'phi' or 'z'.")
+        self.grid_shape = (int(grid_shape[0]), int(grid_shape[1]), int(grid_shape[2]))
+        self.vec_size, self.num_actions, self.spec = int(vec_size), int(num_actions), spec
+        self.action_floor, self.grid_scale = float(action_floor), float(grid_scale)
+        self.role_head_input = role_head_input
+        with torch.random.fork_rng(devices=[]):  # layer constructors draw; the caller's RNG stays
+            self._build(spec)
+        self._initialise(torch.Generator().manual_seed(seed))
+
+    def _build(self, spec: NetSpec) -> None:
+        """Create the layers; their widths follow from the spec alone."""
+        flat = _conv_width(self.grid_shape, spec)
+        channels = (self.grid_shape[2], *spec.cnn_filters)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(i, o, 3, padding=spec.cnn_padding)
+            for i, o in zip(channels, spec.cnn_filters, strict=False)
+        )
+        self.mlp = _mlp(flat + self.vec_size, spec.mlp)
+        self.phi_size = spec.mlp[-1] if spec.mlp else flat
+        late_vec = 0 if spec.mlp else self.vec_size
+        self.entry = _TwoInputLinear(self.phi_size, late_vec, spec.projector[0])
+        self.projector = nn.ModuleList(
+            nn.Linear(i, o) for i, o in zip(spec.projector, spec.projector[1:], strict=False)
+        )
+        self.z_size = width = spec.projector[-1]
+        self.lstm = nn.LSTM(width, spec.lstm, batch_first=True) if spec.lstm else None
+        width = spec.lstm or width
+        self.trunk = _mlp(width, spec.trunk)
+        width = (width, *spec.trunk)[-1]
+        last = (width, *spec.heads)[-1]
+        self.actor = _mlp(width, spec.heads)
+        self.policy_head = nn.Linear(last, self.num_actions)
+        self.critic = _mlp(width, spec.heads)
+        self.value_head = nn.Linear(last, 1)
+        self.role_head = nn.Linear(getattr(self, f"{self.role_head_input}_size"), NUM_ROLES)
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        """Orthogonal weights, zero biases; one generator, drawn in order of construction."""
+        gains = {"lstm": 1.0, "policy_head": 0.01, "value_head": 1.0, "role_head": 1.0}
+        for name, p in self.named_parameters():
+            if p.ndim < 2:
+                nn.init.zeros_(p)
+                continue
+            gain = gains.get(name.split(".")[0], math.sqrt(2.0))
+            if name.startswith("lstm"):  # four gates stacked: one orthogonal block each
+                for gate in p.data.chunk(4):
+                    nn.init.orthogonal_(gate, gain, generator=generator)
+            elif not name.startswith("entry"):
+                nn.init.orthogonal_(p, gain, generator=generator)
+        self.entry.initialise(math.sqrt(2.0), generator)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether the network carries a recurrent state."""
+        return self.lstm is not None
+
+    def initial_state(self, n: int, device: torch.device | str | None = None) -> State:
+        """Return the state at the start of an episode: zeros (n, lstm) for "h" and "c", or {}."""
+        if self.lstm is None:
+            return {}
+        device = device if device is not None else self.value_head.weight.device
+        return {k: torch.zeros(n, self.spec.lstm, device=device) for k in ("h", "c")}
+
+    def encode(self, grid: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode single frames.
+
+        Args:
+            grid: planes, uint8 (M, H, W, C).
+            vec: float32 (M, D).
+
+        Returns:
+            phi (M, F) in the arithmetic of `spec.dtype`, and z (M, Z) in float32.
+        """
+        with _autocast(self.spec.dtype, grid.device):
+            if self.convs:
+                # uint8 NHWC -> float NHWC seen as NCHW: one pass, and the result already has the
+                # channels_last layout in which the convolutions run; nothing else is copied.
+                x = grid.permute(0, 3, 1, 2).to(torch.float32)
+                x = x if self.grid_scale == 1.0 else x * self.grid_scale
+                for conv in self.convs:
+                    x = F.relu(conv(x))
+                phi = x.permute(0, 2, 3, 1).flatten(1)  # a view: rows are (y, x, channel)
+                if self.mlp:
+                    phi = torch.cat((phi, vec), 1)
+            elif self.grid_scale == 1.0:
+                phi = torch.cat((grid.flatten(1), vec), 1)  # converts and joins in one pass
+            else:
+                phi = torch.cat((grid.flatten(1) * self.grid_scale, vec), 1)
+            for layer in self.mlp:
+                phi = F.relu(layer(phi))
+            z = self.entry(phi, vec)
+            for layer in self.projector:
+                z = layer(F.relu(z))
+        return phi, z.float()  # phi is wide: it is converted only where it is read
+
+    def forward(self, grid: Tensor, vec: Tensor, state: State | None = None) -> NetOut:
+        """Evaluate sequences, for training.
+
+        A sequence never crosses the end of an episode, so no state is reset inside it.
+
+        Args:
+            grid: uint8 (S, T, H, W, C).
+            vec: float32 (S, T, D).
+            state: recurrent state before the first frame, each (S, lstm); None for zeros.
+
+        Returns:
+            See `NetOut`.
+        """
+        S, T = grid.shape[:2]
+        phi, z = self.encode(grid.flatten(0, 1), vec.flatten(0, 1))
+        h, state = self._remember(z.view(S, T, -1), state)
+        logits, value = self._heads(h)
+        return NetOut(logits, value, z.view(S, T, -1), phi.view(S, T, -1), h, state)
+
+    def step(self, grid: Tensor, vec: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Act on M frames: the same numbers as `forward` gives for one frame.
+
+        Args:
+            grid: uint8 (M, H, W, C).
+            vec: float32 (M, D).
+            state: from `initial_state` or the previous step.
+
+        Returns:
+            Log-probabilities (M, A), values (M,) and the next state.
+        """
+        _, z = self.encode(grid, vec)
+        h, state = self._remember(z[:, None], state)
+        logits, value = self._heads(h[:, 0])
+        return logits, value, state
+
+    def recur(self, z: Tensor, state: State) -> Tensor:
+        """One recurrent step on single frames: z (M, Z), state each (M, lstm) -> h (M, lstm)."""
+        return self._remember(z[:, None], state)[0][:, 0]
+
+    def role_logits(self, phi: Tensor, z: Tensor) -> Tensor:
+        """Score the four roles from phi (M, F) or z (M, Z), as `role_head_input` says: (M, 4)."""
+        return self.role_head((phi if self.role_head_input == "phi" else z).float())
+
+    def _remember(self, z: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Map z (S, T, Z) and state to h (S, T, lstm) and the state after the last frame."""
+        if self.lstm is None:
+            return z, {}
+        if not state:
+            state = self.initial_state(z.shape[0], z.device)
+        h, (hn, cn) = self.lstm(z, (state["h"][None], state["c"][None]))
+        return h, {"h": hn[0], "c": cn[0]}
+
+    def _heads(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Map h (..., lstm or Z) to behaviour log-probabilities (..., A) and values (...)."""
+        x = h if self.lstm is not None else F.relu(h)
+        for layer in self.trunk:
+            x = F.relu(layer(x))
+        a = c = x
+        for layer in self.actor:
+            a = F.relu(layer(a))
+        for layer in self.critic:
+            c = F.relu(layer(c))
+        logits = floored_log_probs(self.policy_head(a), self.action_floor)
+        return logits, self.value_head(c).squeeze(-1)
+
+
+def floored_log_probs(logits: Tensor, floor: float) -> Tensor:
+    """Log-probabilities of the mixture (1 - floor) softmax(logits) + floor / A.
+
+    Args:
+        logits: unnormalised scores, (..., A).
+        floor: weight of the uniform policy, in [0, 1).
+
+    Returns:
+        Normalised log-probabilities, (..., A), each >= log(floor / A).
+    """
+    logp = F.log_softmax(logits, dim=-1)
+    if floor == 0.0:
+        return logp
+    uniform = logp.new_full((), math.log(floor / logits.shape[-1]))
+    return torch.logaddexp(logp + math.log1p(-floor), uniform)
+
+
+class _TwoInputLinear(nn.Module):
+    """Linear map of cat(x, vec) that never forms the concatenation.
+
+    Copying a wide x only to append a few numbers would cost a fifth of the layer's time.
+    """
+
+    def __init__(self, x_size: int, vec_size: int, out: int) -> None:
+        super().__init__()
+        self.x = nn.Linear(x_size, out)
+        self.vec = nn.Linear(vec_size, out, bias=False) if vec_size else None
+
+    def initialise(self, gain: float, generator: torch.Generator) -> None:
+        """Cut one orthogonal matrix (out, x_size + vec_size) into the two parts."""
+        n = self.x.in_features
+        whole = torch.empty(self.x.out_features, n + (self.vec.in_features if self.vec else 0))
+        nn.init.orthogonal_(whole, gain, generator=generator)
+        with torch.no_grad():
+            self.x.weight.copy_(whole[:, :n])
+            if self.vec is not None:
+                self.vec.weight.copy_(whole[:, n:])
+
+    def forward(self, x: Tensor, vec: Tensor) -> Tensor:
+        out = self.x(x)
+        return out if self.vec is None else out + self.vec(vec)
+
+
+def _mlp(width: int, sizes: Sequence[int]) -> nn.ModuleList:
+    """Linear layers of the given output sizes; the caller puts the ReLU after each."""
+    ins = (width, *sizes)
+    return nn.ModuleList(nn.Linear(i, o) for i, o in zip(ins, sizes, strict=False))
+
+
+def _conv_width(grid_shape: tuple[int, int, int], spec: NetSpec) -> int:
+    """Width of the flat planes after the convolutions of the spec."""
+    H, W, C = grid_shape
+    for out in spec.cnn_filters:
+        H, W, C = H + 2 * spec.cnn_padding - 2, W + 2 * spec.cnn_padding - 2, out
+    if min(H, W, C) < 1:
+        raise ValueError(
+            f"a grid of {grid_shape[0]} x {grid_shape[1]} cells is too small for "
+            f"{len(spec.cnn_filters)} convolutions 3x3 with cnn_padding {spec.cnn_padding}; "
+            "use cnn_padding 1 or fewer cnn_filters."
+        )
+    return H * W * C
+
+
+def _autocast(dtype: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Autocast to bfloat16, or nothing at all for float32 (entering a context costs time)."""
+    if dtype == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
