@@ -162,7 +162,8 @@ def _rule(error: ErrorDetails) -> str:
         return "must not be empty"
     if "expected" in context:
         context["expected"] = context["expected"].replace("False", "false")
-    return template.format(**context)
+    numbers = {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
+    return template.format(**numbers)
 
 
 def _hint(errors: list[ErrorDetails]) -> str:

@@ -58,13 +58,13 @@ def _waste(config: ExperimentConfig) -> None:
         )
         if pairs == "agg_cleaner" and config.mirror.broken_pair == "zap_waste":
             raise ConfigError(
-                f"condition '{name}' pairs zapping a rival with cleaning waste, but {place}; set "
-                "`mirror.broken_pair` to apple or random"
+                f"`conditions`: '{name}' pairs zapping a rival with cleaning waste, but {place}; "
+                "set `mirror.broken_pair` to apple or random"
             )
         if pairs != "none" and loss == "contrast":
             raise ConfigError(
-                f"condition '{name}' keeps cleaning waste apart from being hurt (loss contrast), "
-                f"but {place}; leave it out or choose a world with waste"
+                f"`conditions`: '{name}' keeps cleaning waste apart from being hurt (loss "
+                f"contrast), but {place}; leave it out or choose a world with waste"
             )
 
 

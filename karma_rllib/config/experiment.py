@@ -49,7 +49,7 @@ class ExperimentConfig(Section):
         min_length=1, max_length=80, description="a short name, used for the run folder"
     )
     about: str = Field(default="", description="what it shows, what it costs, what to expect")
-    world: World = Field(default=World(), description="the world and its parameters")
+    world: World = Field(description="the world and its parameters, such as {profile: gathering}")
     matchmaker: Matchmaker = Field(default=Matchmaker(), description="the debt ledger")
     kinship: Kinship = Field(default=Kinship(), description="reward sharing")
     mirror: Mirror = Field(default=Mirror(), description="the mirror loss")
@@ -75,7 +75,7 @@ class ExperimentConfig(Section):
         """A section whose keys are all commented out reads as null in YAML: take its defaults."""
         if isinstance(data, Mapping):
             sections = section_models()
-            return {k: v for k, v in data.items() if not (v is None and k in sections)}
+            return {k: {} if v is None and k in sections else v for k, v in data.items()}
         return data
 
     @field_validator("name")
@@ -199,9 +199,18 @@ def world_params(world: World) -> BaseModel:
     try:
         return worlds.resolve_params(world.name, profile=world.profile, **world.params)
     except ValueError as err:
-        named = next((key for key in world.params if key in str(err)), None)
-        key = f"world.{named}" if named else "world"
-        raise ConfigError(f"`{key}`: {err}") from None
+        raise ConfigError(_world_sentence(world, str(err))) from None
+
+
+def _world_sentence(world: World, reason: str) -> str:
+    """Put the key path before the world's own sentence."""
+    for key, value in world.params.items():
+        if reason.startswith(f"{key}={value}: "):
+            return f"`world.{key}` is {value}: {reason.removeprefix(f'{key}={value}: ')}"
+    named = next((key for key in world.params if key in reason), None)
+    if named is None and world.profile and world.profile in reason:
+        named = "profile"
+    return f"`world.{named}`: {reason}" if named else f"`world`: {reason}"
 
 
 def section_models() -> dict[str, type[Section]]:

@@ -117,7 +117,9 @@ def parse(text: str, name: str) -> tuple[Any, dict[errors.Path, int]]:
         _walk(node, (), lines, name)
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as err:
-        line = f", line {err.problem_mark.line + 1}" if err.problem_mark else ""
+        # An override is one line long: its line number says nothing.
+        mark = None if name.startswith("--set") else err.problem_mark
+        line = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{name}{line}: not valid YAML ({err.problem or err.context})") from None
     except yaml.YAMLError as err:
         reason = str(err).splitlines()[0]

@@ -1,0 +1,86 @@
+"""Fifty ways to get an experiment file wrong, each answered with one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from karma_rllib.config import ConfigError, ExperimentConfig
+
+FOLDER = Path(__file__).parent / "broken_experiments"
+
+SENTENCES = {
+    "a_list": "holds a list, not a mapping",
+    "a_word": "holds plain 'smoke', not a mapping",
+    "bank_smaller_than_draw": "line 3: `mirror.pairs_per_minibatch` is 64, but the bank holds only",
+    "binary": "not a text file",
+    "broken_without_waste": "line 3: `conditions`: 'broken' pairs zapping a rival with cleaning",
+    "contrast_without_waste": "line 3: `conditions`: 'karma_contrast' keeps cleaning waste apart",
+    "cure_without_stem": "line 4: `mirror.start_from` is cure, but `budget.cure_at_agent_steps`",
+    "empty": "the file is empty",
+    "empty_name": "line 1: `name` is empty, but it must be text",
+    "endless_alias": "nests without end",
+    "evaluators_without_episodes": "line 6: `resources.evaluation_runners` is 1, but",
+    "fraction_for_a_count": "line 4: `ppo.epochs` is 2.5, but it must be a whole number",
+    "impossible_gamma": "line 4: `ppo.gamma` is 1.5, but it must be at most 1",
+    "impossible_world_value": "line 4: `world.grid_size` is -3",
+    "infinite_weight": "line 4: `mirror.weight` is inf, but it must be a finite number",
+    "key_in_wrong_section": "line 4: unknown key `mirror.gae_lambda` (value 0.3); did you mean "
+    "`ppo.gae_lambda`?",
+    "key_twice": "line 6: `ppo.lr` is set twice (first on line 4)",
+    "kinship_on": "line 4: `kinship.scheme` is 'siblings', but it must be 'none'",
+    "latin1": "not a text file (byte 9 is not UTF-8)",
+    "learners_split_worlds": "line 4: `resources.num_learners` is 3, but must divide `ppo.envs`",
+    "matchmaker_on": "line 4: `matchmaker.mode` is 'debt', but it must be 'off'",
+    "minibatch_above_batch": "line 3: `ppo.minibatch` is 2048, but a learner's batch has only 80",
+    "mirror_never_acts": "line 4: `mirror.aux_start_step` is 2000000, but an arm lasts 1500000",
+    "misspelt_choice": "line 4: `mirror.loss` is 'pari', but it must be 'pair'",
+    "name_is_a_path": "line 1: `name` is '../elsewhere', but it must be made of letters",
+    "negative_seed": "line 3: `seeds` holds -2",
+    "no_conditions": "line 3: `conditions` is [], but it must not be empty",
+    "no_name": "`name` is missing",
+    "no_seeds": "line 3: `seeds` is 0, but it must be a list of seeds or a count",
+    "number_as_key": "line 4: the key '3' is not a word",
+    "only_comments": "the file is empty",
+    "payment_that_never_pays": "line 5: `matchmaker.payment` is 1.0, but payment_mode scale",
+    "python_object": "line 2: not valid YAML",
+    "same_condition_twice": "line 3: `conditions` names 'karma' twice",
+    "same_seed_twice": "line 3: `seeds` holds 7 twice",
+    "seed_env_section": "line 2: unknown section `env`; the counterpart of `env.grid_size` is "
+    "`world.grid_size`",
+    "seed_training_section": "line 3: unknown section `training`; the counterpart of "
+    "`training.contrastive_weight` is `mirror.weight`",
+    "stem_longer_than_run": "line 7: `budget.cure_at_agent_steps` is 600000, but must be below",
+    "stem_without_cure": "line 4: `budget.cure_at_agent_steps` is 600000, but `mirror.start_from`",
+    "tab_indented": "line 4: not valid YAML",
+    "text_for_a_number": "line 4: `ppo.lr` is 'fast', but it must be a number",
+    "truth_for_a_number": "line 4: `mirror.weight` is true, but it must be a number",
+    "tvt_on": "line 4: `tvt.enabled` is true, but it must be false",
+    "two_documents": "line 3: not valid YAML",
+    "unclosed_bracket": "not valid YAML",
+    "unknown_condition": "line 3: `conditions`: there is no condition 'karma_our'; did you mean "
+    "'karma_out'?",
+    "unknown_key": "line 4: unknown key `ppo.learning_rate` (value 0.001); did you mean `ppo.lr`?",
+    "unknown_profile": "line 2: `world.profile`: unknown profile 'dual_cleanap'",
+    "unknown_section": "line 3: unknown section `mirorr`; did you mean `mirror`?",
+    "unknown_world": "line 2: `world.name` is 'harvest-v1', but there is no such world; did you "
+    "mean 'harvest-v0'?",
+    "unknown_world_parameter": "line 4: unknown key `world.grid_siz` (value 13); did you mean "
+    "`world.grid_size`?",
+    "wandb_true": "line 4: `tracking.wandb` is true, but it must be false, 'offline' or 'online'",
+    "yes_for_a_truth": "line 4: `matchmaker.netting` is 'yes', but it must be true or false",
+}
+
+
+def test_the_table_covers_every_broken_file():
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(SENTENCES)
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_broken_file_is_refused_in_one_sentence_that_names_the_culprit(name):
+    path = FOLDER / f"{name}.yaml"
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.load(path)
+    sentence = str(caught.value)
+    assert sentence.startswith(str(path))
+    assert SENTENCES[name] in sentence
+    assert "\n" not in sentence
