@@ -1,0 +1,156 @@
+"""Every column that training logs, by family, with the expression that computes it.
+
+This table is what `docs/metrics.md` prints and what the tests hold every logged key against: a
+column that is not here is not documented.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from karma_rllib.analysis.definitions import COUNTS, METRICS
+
+
+class Row(NamedTuple):
+    """One documented column; `better` is "lower", "higher" or "" (neither)."""
+
+    key: str
+    formula: str
+    unit: str
+    better: str
+    description: str
+
+
+_RUN = (
+    Row("condition", "", "name", "", "experimental condition of the run"),
+    Row("seed", "", "1", "", "seed of the run; equal seeds are paired across conditions"),
+    Row("agent_steps", "", "agent-steps", "", "actions of single agents so far, the stem included"),
+    Row("branch_agent_steps", "", "agent-steps", "", "`agent_steps` at the branch; 0: no stem"),
+    Row("agent_steps_per_s", "new agent-steps / iteration_s", "1/s", "higher", "speed"),
+    Row("iteration_s", "", "s", "lower", "wall-clock time of the iteration"),
+    Row("training_iteration", "", "iterations", "", "calls of `Algorithm.train()` so far"),
+)
+
+_LEARNER_COUNTS = (
+    Row("counts/zaps", "sum 1[fired]", "zaps", "", "shots in the fragments of the update"),
+    Row("counts/zap_advantage_sum", "sum A(fired)", "reward", "", "advantages of shots"),
+    Row("counts/hit_advantage_sum", "sum A(hit)", "reward", "", "attacker's advantages at hits"),
+    Row("counts/v_before_sum", "sum V(o^A_t)", "reward", "", "attacker's values before hits"),
+    Row("counts/v_after_sum", "sum V(o^A_t+1)", "reward", "", "attacker's values after hits"),
+    Row("counts/v_victim_sum", "sum V(o^V_t+1)", "reward", "", "victim's values after hits"),
+)
+
+_MIRROR = (
+    Row("mirror/loss", "L_KARMA", "latent units^2", "", "before its weight; 0.0 while inactive"),
+    Row("mirror/weight", "lambda ramp(t)", "1", "", "lambda after warm-up and gradient matching"),
+    Row("mirror/active", "1[pairs >= min_pairs]", "1", "", "share of SGD steps with the loss on"),
+    Row("mirror/pairs", "", "pairs", "", "pairs in the event bank"),
+    Row("mirror/grad_norm", "||grad L_KARMA||", "1", "", "gradient norm before the weight"),
+    Row(
+        "mirror/grad_norm_reference", "EMA ||grad L_ref||", "1", "", "what controls are matched to"
+    ),
+    Row("mirror/std_min", "min_d std(z_d)", "latent units", "", "least varying latent"),
+    Row("mirror/std_median", "median_d std(z_d)", "latent units", "", "typical latent"),
+    Row(
+        *("mirror/dead_fraction", "mean_d 1[std(z_d) < 0.05 median at start]", "1", "lower"),
+        "latents that no longer vary",
+    ),
+    Row(
+        *("mirror/effective_rank", "exp(-sum_i p_i ln p_i), p_i = s_i / sum s", "1", "higher"),
+        "s: singular values of the centred latents; near 1 is collapse",
+    ),
+    Row(
+        *("mirror/participation_ratio", "(sum l)^2 / sum l^2", "1", "higher"),
+        "l: eigenvalues of the covariance of the latents",
+    ),
+    Row("mirror/align", "mean ||n(za) - n(zv)||^2", "1", "", "n: scaled to unit length; in [0, 4]"),
+    Row(
+        *("mirror/uniform", "ln mean_{x != y} exp(-2 ||n(x) - n(y)||^2)", "nats", "lower"),
+        "near 0 is collapse",
+    ),
+    Row(
+        *("mirror/align_ratio", "mean ||za_p - zv_p||^2 / mean ||za_p - zv_q||^2", "1", ""),
+        "q is another zap than p; 1: instances are not aligned",
+    ),
+    Row(
+        *("mirror/role_gap", "||mu_a - mu_v||^2 / ((tr S_a + tr S_v) / 2)", "1", ""),
+        "0: aggressor and victim latents have the same mean",
+    ),
+    Row("mirror/norm_ratio", "mean ||z|| / mean ||z|| at start", "1", "", "near 0: z shrank"),
+    Row(
+        *("mirror/collapsed", "1[erank < 4 or uniform > -0.5 or dead > 0.5 or norm < 0.1]", "1"),
+        *("lower", "alarm: no claim about the mechanism can rest on this run"),
+    ),
+    Row("mirror/v_before", "v_before_sum / hits", "reward", "", "V of the attacker as it decides"),
+    Row("mirror/v_after", "v_after_sum / hits", "reward", "", "V of the attacker after its hit"),
+    Row("mirror/v_victim", "v_victim_sum / hits", "reward", "", "V of the victim after the hit"),
+    Row(
+        "mirror/v_gap", "v_after - v_victim", "reward", "", "0: having harmed is like being harmed"
+    ),
+)
+
+_LEARNER = (
+    Row(
+        *("role/loss", "sum w_y CE(role(x), y) / sum w_y", "nats", "lower"),
+        "role labels of balanced frames; 0.0 while inactive",
+    ),
+    Row("role/accuracy", "mean 1[argmax role(x) = y]", "1", "higher", "on the same frames"),
+    Row(
+        *("ppo/policy_loss", "-mean min(rho A, clip(rho, 1-eps, 1+eps) A)", "1", ""),
+        "over agent-steps in which the agent could act",
+    ),
+    Row("ppo/vf_loss", "mean (V - target)^2", "reward^2", "lower", "over all agent-steps"),
+    Row(
+        "ppo/entropy", "mean -sum_a pi ln pi", "nats", "", "of the policy that acts, floor included"
+    ),
+    Row("ppo/kl", "mean KL(pi_old || pi)", "nats", "", "how far an update went"),
+    Row("ppo/clip_fraction", "mean 1[|rho - 1| > eps]", "1", "", "share of clipped agent-steps"),
+    Row(
+        *("ppo/ratio_epoch0", "max |rho - 1| in the first minibatch", "1", "lower"),
+        "0 up to rounding: the learner evaluates the policy that acted",
+    ),
+    Row(
+        *("ppo/explained_variance", "1 - var(target - V) / var(target)", "1", "higher"),
+        "of the critic",
+    ),
+    Row("ppo/hit_advantage", "hit_advantage_sum / hits", "reward", "", "> 0: harming pays"),
+    Row("ppo/zap_advantage", "zap_advantage_sum / zaps", "reward", "", "> 0: zapping pays"),
+    Row("ppo/grad_norm", "||grad L||", "1", "", "of the whole loss, before clipping"),
+    Row("policy/zap_probability", "mean pi(zap | o)", "1", "", "over agents that could act"),
+    Row(
+        *("policy/floor_hits", "mean 1[pi(zap | o) <= 2 eps / A]", "1", ""),
+        "share of decisions in which zapping is left to the action floor",
+    ),
+)
+
+#: Every documented column by key.
+TABLE: dict[str, Row] = {
+    row.key: row
+    for row in (
+        *_RUN,
+        *(Row(f"social/{m.name}", *m[1:5]) for m in METRICS.values()),
+        *(Row(f"counts/{c.name}", "", c.unit, "", c.description) for c in COUNTS.values()),
+        *_LEARNER_COUNTS,
+        *_MIRROR,
+        *_LEARNER,
+    )
+}
+
+FAMILIES = ("social", "counts", "mirror", "role", "ppo", "policy")
+
+
+def family(name: str) -> list[Row]:
+    """The rows of one family; "run" gives the columns that belong to none."""
+    if name == "run":
+        return [row for row in TABLE.values() if "/" not in row.key]
+    return [row for row in TABLE.values() if row.key.startswith(f"{name}/")]
+
+
+def markdown(name: str) -> str:
+    """The family as a Markdown table, one line per column."""
+    lines = ["| key | formula | unit | better | meaning |", "|---|---|---|---|---|"]
+    for row in family(name):
+        formula = f"`{row.formula}`".replace("|", "\\|") if row.formula else ""
+        text = row.description.replace("|", "\\|")
+        lines.append(f"| `{row.key}` | {formula} | {row.unit} | {row.better} | {text} |")
+    return "\n".join(lines)
