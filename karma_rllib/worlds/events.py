@@ -1,0 +1,118 @@
+"""What a step reports: events as arrays, role labels, and the identity of a zap.
+
+Shape legend: B worlds, N agents; every function also takes further leading axes, so a stack of T
+steps, (T, B, N) and (T, B, N, N), works as it is.  All fields speak about one transition t:
+the frame o_t, the joint action a_t, the outcome frame o_{t+1}.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from karma_rllib.worlds.rng import fold_words
+
+NEUTRAL, AGGRESSOR, VICTIM, CLEANER, IGNORE = 0, 1, 2, 3, -100
+ROLE_NAMES = ("neutral", "aggressor", "victim", "cleaner")
+
+
+class Events(NamedTuple):
+    """One transition of B worlds; the arrays are overwritten by the world's next step."""
+
+    hit: np.ndarray  # i zapped j, bool (B, N, N)
+    distance: np.ndarray  # cells from i to j along the beam, 0 where no hit, int8 (B, N, N)
+    cleaned: np.ndarray  # waste cells that i removed, int16 (B, N)
+    ate: np.ndarray  # i ate an apple, bool (B, N)
+    fired: np.ndarray  # i fired a shot, bool (B, N)
+    active: np.ndarray  # i could act at o_t (was not frozen), bool (B, N)
+    aim: np.ndarray  # what a shot from o_t would meet first, int8 (B, N): 0 nothing, 1 active
+    #                  rival, 2 waste, 3 frozen rival
+    apple_ctx: np.ndarray  # an apple in the 5x5 around i after the moves, bool (B, N)
+    stock: np.ndarray  # apples on the map after the step, int32 (B,)
+    waste: np.ndarray  # waste cells on the map after the step, int32 (B,)
+    t: np.ndarray  # step index in the episode of this transition, int32 (B,)
+    g: np.ndarray  # env-steps of this world's life before it, int64 (B,)
+    episode: np.ndarray  # episodes of this world before this one, int64 (B,)
+    predatory: np.ndarray  # a hit on one who owed nothing, bool (B, N, N); filled by society
+    retributive: np.ndarray  # a hit on a debtor, bool (B, N, N); filled by society
+
+
+class StepOut(NamedTuple):
+    """Result of one step."""
+
+    obs: dict[str, np.ndarray]  # "grid" uint8 (B, N, H, W, C), "vec" float32 (B, N, D)
+    reward: np.ndarray  # float32 (B, N), overwritten by the next step
+    truncated: np.ndarray  # the episode ended here, bool (B,), overwritten by the next step
+    events: Events
+
+
+def allocate_events(num_worlds: int, num_agents: int) -> Events:
+    """Zeroed events of B worlds with N agents."""
+    B, N = num_worlds, num_agents
+    return Events(
+        hit=np.zeros((B, N, N), np.bool_),
+        distance=np.zeros((B, N, N), np.int8),
+        cleaned=np.zeros((B, N), np.int16),
+        ate=np.zeros((B, N), np.bool_),
+        fired=np.zeros((B, N), np.bool_),
+        active=np.zeros((B, N), np.bool_),
+        aim=np.zeros((B, N), np.int8),
+        apple_ctx=np.zeros((B, N), np.bool_),
+        stock=np.zeros(B, np.int32),
+        waste=np.zeros(B, np.int32),
+        t=np.zeros(B, np.int32),
+        g=np.zeros(B, np.int64),
+        episode=np.zeros(B, np.int64),
+        predatory=np.zeros((B, N, N), np.bool_),
+        retributive=np.zeros((B, N, N), np.bool_),
+    )
+
+
+def mutual(events: Events) -> np.ndarray:
+    """Pairs that zapped each other in the same step, bool (..., N, N)."""
+    return events.hit & events.hit.swapaxes(-1, -2)
+
+
+def _roles(events: Events, frozen: np.ndarray) -> np.ndarray:
+    """Label agents by VICTIM > AGGRESSOR > CLEANER > NEUTRAL, IGNORE where frozen and not hit."""
+    victim, aggressor = events.hit.any(axis=-2), events.hit.any(axis=-1)
+    role = np.where(frozen, IGNORE, NEUTRAL)
+    role = np.where((events.cleaned > 0) & ~frozen, CLEANER, role)
+    role = np.where(aggressor & ~frozen, AGGRESSOR, role)
+    return np.where(victim, VICTIM, role).astype(np.int8)
+
+
+def outcome_roles(events: Events, frozen_next: np.ndarray) -> np.ndarray:
+    """Role labels of the outcome frames o_{t+1}.
+
+    Args:
+        events: events of transition t, fields (..., N).
+        frozen_next: agents that cannot act at o_{t+1}, bool (..., N) (`world.frozen` after the
+            step; in a stack, `~active` of the next row).
+
+    Returns:
+        int8 (..., N) of NEUTRAL, AGGRESSOR, VICTIM, CLEANER, IGNORE.  The first frame of an episode
+        is the outcome of nothing: callers label it IGNORE.
+    """
+    return _roles(events, np.asarray(frozen_next, np.bool_))
+
+
+def decision_roles(events: Events) -> np.ndarray:
+    """Role labels of the decision frames o_t, int8 (..., N): what the coming step makes of i."""
+    return _roles(events, ~events.active)
+
+
+def zap_id(
+    uid: npt.ArrayLike, g: npt.ArrayLike, i: npt.ArrayLike, j: npt.ArrayLike
+) -> npt.NDArray[np.int64]:
+    """Identity of the zap of i on j at env-step g of world uid, int64 >= 0.
+
+    The four arguments broadcast.  Both frames of one zap carry the same id, so it groups them in
+    cross-validation.  It is a hash of 63 bits: two of a million zaps collide with probability
+    below 1e-7.
+    """
+    words = np.broadcast_arrays(*(np.asarray(x, np.int64) for x in (uid, g, i, j)))
+    keys = fold_words(np.stack([word.ravel() for word in words]))
+    return (keys >> np.uint64(1)).astype(np.int64).reshape(words[0].shape)

@@ -1,0 +1,278 @@
+"""Arrays of the harvest world: its state, its rules as numbers, and the codes both are written in.
+
+Shape legend: B worlds, N agents, G side of the map, P = G + 2 pad side of the padded map (the rim
+is WALL, so that no rule ever leaves the array), C planes, M most cells that beams can light.
+Rows run down, columns to the right; headings are 0 north, 1 east, 2 south, 3 west.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from karma_rllib.worlds.harvest_params import MAX_NEIGHBOURS, HarvestParams
+
+EMPTY, APPLE, WASTE, WALL = 0, 1, 2, 3  # terrain
+SITE, ZONE = 1, 2  # bits of `ground`: apples may grow here, waste may lie here
+NOOP, FORWARD, BACKWARD, LEFT, RIGHT, TURN_RIGHT, TURN_LEFT, ZAP = range(8)
+ACTION_NAMES = ("noop", "forward", "backward", "left", "right", "turn_right", "turn_left", "zap")
+ABSOLUTE_NAMES = ("noop", "north", "south", "west", "east", "turn_right", "turn_left", "zap")
+STEP_ROW = (-1, 0, 1, 0)  # unit vector of each heading, rows
+STEP_COL = (0, 1, 0, -1)  # and columns
+MOVE_TURN = (0, 2, 3, 1)  # actions 1-4: heading of the move, relative (ego) or as it is (absolute)
+WAS_HIT, HIT_AGENT, HIT_WASTE = 1, 2, 4  # bits of `flag`: what the last step did
+PLANES = (
+    "wall", "apple", "waste", "agent_active", "agent_frozen", "beam",
+    "heading_same", "heading_right", "heading_facing", "heading_left",
+)  # fmt: skip
+P_WALL, P_ACTIVE, P_FROZEN, P_BEAM, P_HEADING, P_IDENTITY = 0, 3, 4, 5, 6, 10
+VEC_NAMES = (
+    "freeze_left", "frozen", "was_hit", "hit_agent", "hit_waste", "ready", "last_reward",
+    *(f"last_{name}" for name in ACTION_NAMES),
+)  # fmt: skip
+V_ACTION = 7  # first entry of the one-hot last action
+WASTE_COUNTS = 10  # waste cells in a 3x3 block: 0..9
+NEVER = (MAX_NEIGHBOURS + 1) * WASTE_COUNTS  # growth class of a cell that cannot sprout
+AIM_NOTHING, AIM_RIVAL, AIM_WASTE, AIM_FROZEN = 0, 1, 2, 3
+SEED_FOG, SEED_SELF, SEED_FROZEN, SEED_HEADING = 32, 255, 100, 60  # repairs of `full_grid`
+CENTRAL, TWO_PATCH, PATCHES, SITES, UNIFORM = range(5)
+LAYOUTS = ("central", "two_patch", "patches", "sites", "uniform")
+EVERYWHERE, OUTSIDE_APPLES, STRIP = range(3)
+ZONES = ("everywhere", "outside_apples", "strip")
+# purposes of random streams; the first group counts episodes, the second env-steps
+S_LAYOUT, S_FILL, S_FOUL, S_SPAWN, S_HEADING = range(1, 6)
+S_ORDER, S_REENTER, S_SPROUT, S_SPREAD, S_SPREAD_TO, S_SPILL = range(16, 22)
+
+
+class Placement(NamedTuple):
+    """Where agents start an episode; -1 means that the world chooses at random."""
+
+    pos: np.ndarray  # row and column, int16 (B, N, 2) [cells]
+    head: np.ndarray  # heading, int8 (B, N)
+
+
+class Frame(NamedTuple):
+    """What a renderer needs of one world; copies."""
+
+    cells: np.ndarray  # terrain code, uint8 (G, G)
+    pos: np.ndarray  # row and column, -1 when off the map, int16 (N, 2)
+    head: np.ndarray  # heading, int8 (N,)
+    frozen: np.ndarray  # bool (N,)
+    beam: np.ndarray  # lit by the last step, bool (G, G)
+    t: int  # env-steps since reset
+    present: np.ndarray  # on the map, bool (N,)
+
+
+class State(NamedTuple):
+    """Everything that changes in B worlds; row b is world b."""
+
+    key: np.ndarray  # random key, uint64 (B,)
+    uid: np.ndarray  # identity of the world, int64 (B,)
+    t: np.ndarray  # env-steps since reset, int32 (B,)
+    g: np.ndarray  # env-steps of this life, never reset, int64 (B,)
+    episode: np.ndarray  # episodes begun before this one, -1 before the first, int64 (B,)
+    cell: np.ndarray  # terrain code, uint8 (B, P, P)
+    ground: np.ndarray  # bits SITE, ZONE, uint8 (B, P, P)
+    wait: np.ndarray  # growth phases until a bare site is ripe [steps], int16 (B, P, P)
+    pos: np.ndarray  # row and column on the unpadded map, -1 off the map, int16 (B, N, 2)
+    head: np.ndarray  # heading, int8 (B, N)
+    frz: np.ndarray  # decisions still lost, int16 (B, N) [steps]
+    grace: np.ndarray  # immunity left, int16 (B, N) [steps]
+    cool: np.ndarray  # decisions until the next shot, int16 (B, N) [steps]
+    tags: np.ndarray  # hits since the last freeze, int16 (B, N)
+    act: np.ndarray  # last action in effect, -1 after reset, int8 (B, N)
+    got: np.ndarray  # last reward, float32 (B, N)
+    flag: np.ndarray  # bits of what the last step did, uint8 (B, N)
+    lit: np.ndarray  # cells lit by the last step, unpadded, repeats allowed, int16 (B, M, 2)
+    lit_n: np.ndarray  # how many of them, int32 (B,)
+    stock: np.ndarray  # apples on the map, int32 (B,)
+    waste: np.ndarray  # waste cells on the map, int32 (B,)
+    pot: np.ndarray  # cells of the waste zone, int32 (B,)
+
+
+class Work(NamedTuple):
+    """What follows from the state, kept up to date because it is quick to read; never saved."""
+
+    occ: np.ndarray  # agent index + 1 on its cell, else 0, int8 (B, P, P)
+    canvas: np.ndarray  # drawn map: ego uint8 (B, 4, P, P*C), full grid uint8 (B, 1, G, G*3)
+    grown: np.ndarray  # growth class, then growth, uint8 (B, P, P)
+    order: np.ndarray  # order of moves, int8 (B, N)
+
+
+class Rules(NamedTuple):
+    """`HarvestParams` as plain numbers, in the form the kernels read."""
+
+    size: int  # G
+    pad: int  # rim of the padded map [cells]
+    agents: int  # N
+    planes: int  # C
+    max_steps: int
+    timeout: int
+    remove: bool
+    hits_to_tag: int
+    frozen_immune: bool
+    grace_steps: int
+    beam_length: int
+    beam_half_width: int
+    first_hit: bool
+    zap_cooldown: int
+    reward_apple: float
+    reward_zap_waste: float
+    reward_zap_agent: float
+    victim_penalty: float
+    victim_penalty_stacks: bool
+    zap_cost: float
+    layout: int
+    apple_density: float
+    patch_half: int
+    n_patches: int
+    by_density: bool
+    disc2: bool
+    last_rate: int
+    sites_only: bool
+    under_agent: bool
+    respawn_delay: int
+    waste_on: bool
+    waste_local: bool
+    waste_global: bool
+    zone: int
+    strip_rows: int
+    waste_init_frac: float
+    waste_spawn_prob: float
+    waste_spread_prob: float
+    waste_depletion: float
+    waste_restoration: float
+    ego: bool
+    grid_fix: bool
+    view_radius: int
+    absolute: bool
+    onehot: bool
+    debt_pair: bool
+    debt_self: bool
+    show_time: bool
+    feedback_flags: bool
+    sprout: np.ndarray  # sprout probability of each growth class at F_glob = 1, float64 (131,)
+
+
+def sprout_table(p: HarvestParams) -> np.ndarray:
+    """Sprout probability of a cell with n apples and w waste cells around it, float64 (131,).
+
+    Entry 10 n + w holds  speed * rate[n] * F_loc(w)  (density) or  respawn * F_loc(w)  (timer), with
+    F_loc(w) = max(0, 1 - alpha w) when waste acts locally, else 1; the last entry, `NEVER`, is 0.
+    The kernel multiplies by F_glob.
+    """
+    table = np.zeros(NEVER + 1)
+    local = p.waste_mode in ("local", "both")
+    for n in range(MAX_NEIGHBOURS + 1):
+        if p.regrow_mode == "density":
+            rate = p.regrow_speed * p.regrow_rates[min(n, len(p.regrow_rates) - 1)]
+        else:
+            rate = 1.0 if p.respawn_delay else p.respawn_prob
+        for w in range(WASTE_COUNTS):
+            f_loc = max(0.0, 1.0 - p.waste_alpha * w) if local else 1.0
+            table[n * WASTE_COUNTS + w] = rate * f_loc
+    return table
+
+
+def count_planes(p: HarvestParams) -> int:
+    """Number of channels C of the grid observation."""
+    if p.obs_mode == "full_grid":
+        return 3
+    extra = p.num_agents if p.obs_identity == "onehot" else 0
+    return len(PLANES) + extra + (p.obs_debt == "pair")
+
+
+def build_rules(p: HarvestParams) -> Rules:
+    """Translate validated parameters for the kernels."""
+    return Rules(
+        size=p.grid_size,
+        pad=max(p.view_radius, 2),  # windows and the radius-2 disc stay inside
+        agents=p.num_agents,
+        planes=count_planes(p),
+        max_steps=p.max_steps,
+        timeout=p.timeout,
+        remove=p.timeout_mode == "remove",
+        hits_to_tag=p.hits_to_tag,
+        frozen_immune=p.frozen_immune,
+        grace_steps=p.grace_steps,
+        beam_length=p.beam_length,
+        beam_half_width=p.beam_half_width,
+        first_hit=p.beam_blocking == "first_hit",
+        zap_cooldown=p.zap_cooldown,
+        reward_apple=p.reward_apple,
+        reward_zap_waste=p.reward_zap_waste,
+        reward_zap_agent=p.reward_zap_agent,
+        victim_penalty=p.victim_penalty,
+        victim_penalty_stacks=p.victim_penalty_stacks,
+        zap_cost=p.zap_cost,
+        layout=LAYOUTS.index(p.apple_layout),
+        apple_density=p.apple_density,
+        patch_half=p.half,
+        n_patches=p.n_patches,
+        by_density=p.regrow_mode == "density",
+        disc2=p.regrow_radius == "disc2",
+        last_rate=len(p.regrow_rates) - 1,
+        sites_only=p.regrow_sites_only or p.regrow_mode == "timer",
+        under_agent=p.regrow_under_agent,
+        respawn_delay=p.respawn_delay if p.regrow_mode == "timer" else 0,
+        waste_on=p.waste_mode != "none",
+        waste_local=p.waste_mode in ("local", "both"),
+        waste_global=p.waste_mode in ("global", "both"),
+        zone=ZONES.index(p.waste_zone),
+        strip_rows=p.waste_strip_rows,
+        waste_init_frac=p.waste_init_frac,
+        waste_spawn_prob=p.waste_spawn_prob,
+        waste_spread_prob=p.waste_spread_prob,
+        waste_depletion=p.waste_depletion,
+        waste_restoration=p.waste_restoration,
+        ego=p.obs_mode == "ego_planes",
+        grid_fix=p.full_grid_fix,
+        view_radius=p.view_radius,
+        absolute=p.move_frame == "absolute",
+        onehot=p.obs_identity == "onehot",
+        debt_pair=p.obs_debt == "pair",
+        debt_self=p.obs_debt == "self",
+        show_time=p.obs_time,
+        feedback_flags=p.feedback_flags,
+        sprout=sprout_table(p),
+    )
+
+
+def allocate(rules: Rules, num_worlds: int) -> tuple[State, Work]:
+    """Zeroed state and working arrays for B worlds; `wall` and `episode` are set, nothing else."""
+    B, N, P = num_worlds, rules.agents, rules.size + 2 * rules.pad
+    M = N * rules.beam_length * (2 * rules.beam_half_width + 1)
+    maps, agents = (B, P, P), (B, N)
+    state = State(
+        key=np.zeros(B, np.uint64),
+        uid=np.zeros(B, np.int64),
+        t=np.zeros(B, np.int32),
+        g=np.zeros(B, np.int64),
+        episode=np.full(B, -1, np.int64),
+        cell=np.full(maps, WALL, np.uint8),
+        ground=np.zeros(maps, np.uint8),
+        wait=np.zeros(maps, np.int16),
+        pos=np.full((B, N, 2), -1, np.int16),
+        head=np.zeros(agents, np.int8),
+        frz=np.zeros(agents, np.int16),
+        grace=np.zeros(agents, np.int16),
+        cool=np.zeros(agents, np.int16),
+        tags=np.zeros(agents, np.int16),
+        act=np.full(agents, -1, np.int8),
+        got=np.zeros(agents, np.float32),
+        flag=np.zeros(agents, np.uint8),
+        lit=np.zeros((B, M, 2), np.int16),
+        lit_n=np.zeros(B, np.int32),
+        stock=np.zeros(B, np.int32),
+        waste=np.zeros(B, np.int32),
+        pot=np.zeros(B, np.int32),
+    )
+    canvas = (B, 4, P, P * rules.planes) if rules.ego else (B, 1, rules.size, rules.size * 3)
+    work = Work(
+        occ=np.zeros(maps, np.int8),
+        canvas=np.zeros(canvas, np.uint8),
+        grown=np.zeros(maps, np.uint8),
+        order=np.zeros(agents, np.int8),
+    )
+    return state, work
