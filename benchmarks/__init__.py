@@ -1,0 +1,1 @@
+"""Throughput as ratios to a baseline measured in the same run."""

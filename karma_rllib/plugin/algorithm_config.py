@@ -1,0 +1,189 @@
+"""`KarmaConfig`: PPOConfig with typed setters for worlds, mirror and network.
+
+Each setter validates through the same section models as an experiment file, so a
+misspelt key gives the same sentence in Python and in YAML.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.rllib.algorithms.ppo.ppo import PPOConfig
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.utils.annotations import override
+
+import karma_rllib
+from karma_rllib import config as schema
+from karma_rllib.conditions import condition as find_condition
+from karma_rllib.plugin.env_runner import SHARED_MODULE, BatchedEnvRunner
+from karma_rllib.plugin.module import KarmaModule
+
+ENV_NAME = "KarmicHarvest-v0"
+
+
+def _shared(agent_id: Any, *args: Any, **kwargs: Any) -> str:
+    return SHARED_MODULE
+
+
+class KarmaConfig(PPOConfig):
+    """Configuration of `Karma`.
+
+    Example:
+        >>> config = (
+        ...     KarmaConfig()
+        ...     .world("harvest-v0", profile="gathering")
+        ...     .module(preset="tiny")
+        ...     .condition("karma_out")
+        ...     .mirror(weight=0.1)
+        ... )
+    """
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        from karma_rllib.plugin.algorithm import Karma
+
+        super().__init__(algo_class=algo_class or Karma)
+        karma_rllib.register()
+        self.world_name, self.world_profile = "harvest-v0", None
+        self.world_params: dict[str, Any] = {}
+        self.ledger_settings: dict[str, Any] = {}
+        self.module_settings: dict[str, Any] = schema.Module().model_dump()
+        self.mirror_settings: dict[str, Any] = schema.Mirror().model_dump()
+        self.role_settings: dict[str, Any] = schema.Role().model_dump()
+        self.condition_name = "baseline"
+        self.start_from_path: str | None = None
+        self.max_seq_len, self.action_floor, self.adam_eps = 32, 0.0, 1e-5
+        self.minibatch_agent_steps = 2048
+        self.environment(ENV_NAME, disable_env_checking=True)
+        self.env_runners(
+            env_runner_cls=BatchedEnvRunner,
+            num_env_runners=0,
+            sample_timeout_s=600.0,
+            merge_env_runner_states=False,
+            broadcast_env_runner_states=False,
+        )
+        self.learners(num_learners=0, add_default_connectors_to_learner_pipeline=False)
+        self.multi_agent(policies={SHARED_MODULE}, policy_mapping_fn=_shared)
+        self.ppo()
+
+    @override(PPOConfig)
+    def get_default_learner_class(self) -> type:
+        """The learner with the mirror's terms."""
+        from karma_rllib.plugin.learner import KarmaLearner
+
+        return KarmaLearner
+
+    def world(self, name: str = "harvest-v0", profile: str | None = None, **params: Any):  # noqa: ANN201
+        """Choose the world.
+
+        Args:
+            name: world name, e.g. "harvest-v0".
+            profile: named set of parameters.
+            **params: single parameters on top of the profile.
+
+        Raises:
+            ValueError: one sentence, for an unknown name, profile, key or value.
+        """
+        from karma_rllib import worlds
+
+        worlds.resolve_params(name, profile, **params)
+        self.world_name, self.world_profile, self.world_params = name, profile, params
+        return self._sync_env_config()
+
+    def ledger(self, **settings: Any):  # noqa: ANN201
+        """Set how debts are counted; keys of the `matchmaker` section."""
+        self.ledger_settings = settings
+        return self._sync_env_config()
+
+    def _sync_env_config(self) -> KarmaConfig:
+        self.environment(
+            ENV_NAME,
+            env_config={
+                "world": self.world_name,
+                "profile": self.world_profile,
+                "ledger": self.ledger_settings or None,
+                **self.world_params,
+            },
+        )
+        return self
+
+    def module(self, **settings: Any):  # noqa: ANN201
+        """Choose the network: `preset` seed | small | tiny and overrides of its parts."""
+        self.module_settings = schema.Module(**settings).model_dump()
+        return self
+
+    def mirror(self, **settings: Any):  # noqa: ANN201
+        """Set the mirror's loss; keys of the `mirror` section."""
+        self.mirror_settings = schema.Mirror(**settings).model_dump()
+        return self
+
+    def role(self, **settings: Any):  # noqa: ANN201
+        """Set the role loss; keys of the `role` section."""
+        self.role_settings = schema.Role(**settings).model_dump()
+        return self
+
+    def condition(self, name: str):  # noqa: ANN201
+        """Choose the experimental condition (a row of `karma_rllib.conditions`)."""
+        self.condition_name = find_condition(name).name
+        return self
+
+    def start_from(self, path: str | None):  # noqa: ANN201
+        """Branch from a checkpoint: weights, optimiser, worlds, counters."""
+        self.start_from_path = path
+        return self
+
+    def ppo(self, **settings: Any):  # noqa: ANN201
+        """Set PPO's numbers; keys of the `ppo` section."""
+        s = schema.Ppo(**settings)
+        self.training(
+            lr=s.lr,
+            gamma=s.gamma,
+            lambda_=s.gae_lambda,
+            clip_param=s.clip,
+            num_epochs=s.epochs,
+            entropy_coeff=s.ent,
+            vf_loss_coeff=s.vf,
+            vf_clip_param=float("inf") if s.vf_clip is None else s.vf_clip,
+            grad_clip=s.grad_clip,
+            use_kl_loss=s.kl_coeff > 0,
+            kl_coeff=s.kl_coeff,
+            shuffle_batch_per_epoch=True,
+        )
+        self.env_runners(rollout_fragment_length=s.rollout, num_envs_per_env_runner=s.envs)
+        self.minibatch_agent_steps = s.minibatch
+        self.max_seq_len, self.action_floor = s.max_seq_len, s.action_floor
+        self.adam_eps = s.adam_eps
+        return self
+
+    @override(PPOConfig)
+    def validate(self) -> None:
+        """Derive RLlib's batch numbers from ours, then let RLlib check the rest."""
+        if isinstance(self.rollout_fragment_length, int) and not self.in_evaluation:
+            worlds = max(1, self.num_env_runners) * self.num_envs_per_env_runner
+            steps = self.rollout_fragment_length * worlds  # env-steps per iteration
+            self.train_batch_size_per_learner = steps // max(1, self.num_learners)
+        # RLlib compares agent-steps with env-steps here; ours is `minibatch_agent_steps`.
+        self.minibatch_size = min(self.minibatch_agent_steps, self.train_batch_size_per_learner)
+        if self.num_learners > 1 and self.num_envs_per_env_runner % self.num_learners:
+            raise ValueError(
+                f"ppo.envs is {self.num_envs_per_env_runner}, which resources.num_learners = "
+                f"{self.num_learners} does not divide: worlds are never split between learners"
+            )
+        super().validate()
+
+    @override(PPOConfig)
+    def get_default_rl_module_spec(self) -> MultiRLModuleSpec:
+        """One shared `KarmaModule` for all agents."""
+        return MultiRLModuleSpec(
+            rl_module_specs={
+                SHARED_MODULE: RLModuleSpec(
+                    module_class=KarmaModule,
+                    model_config={
+                        "net": dict(self.module_settings),
+                        "action_floor": self.action_floor,
+                        "seed": int(self.seed or 0),
+                        "max_seq_len": self.max_seq_len,
+                    },
+                )
+            }
+        )

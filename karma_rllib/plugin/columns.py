@@ -1,0 +1,60 @@
+"""From RLlib's nested result to the flat columns that trials are compared by.
+
+Each column is defined in docs/metrics.md. The set is the same in every iteration of every
+condition: a metric without data keeps its last value, or its documented start value, so
+neither Tune's CSV nor a stop criterion ever meets a hole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from karma_rllib.analysis import social
+from karma_rllib.plugin.connectors import FINGERPRINT_SUMS
+from karma_rllib.plugin.stats import FAMILIES, START
+
+# Means over events: column -> (sum, count).
+MEANS = {
+    ("ppo", "zap_advantage"): ("zap_advantage_sum", "shots"),
+    ("ppo", "hit_advantage"): ("hit_advantage_sum", "hits"),
+    ("mirror", "v_before"): ("v_before_sum", "hits"),
+    ("mirror", "v_after"): ("v_after_sum", "hits"),
+    ("mirror", "v_victim"): ("v_victim_sum", "hits"),
+    ("policy", "zap_probability"): ("zap_probability_sum", "active_steps"),
+    ("policy", "floor_hits"): ("floor_hits_sum", "active_steps"),
+}
+
+
+def result_columns(
+    result: dict[str, Any], module_id: str, last: dict[str, Any]
+) -> dict[str, dict[str, float]]:
+    """Columns `counts`, `social`, `mirror`, `role`, `ppo`, `policy`.
+
+    Args:
+        result: RLlib's result of one iteration.
+        module_id: the shared module.
+        last: the columns of the iteration before, {} at first.
+
+    Returns:
+        {family: {name: value}}; Tune flattens it to `family/name`.
+    """
+    counts = dict(result.get("env_runners", {}).get("counts", {}))
+    learner = result.get("learners", {}).get(module_id, {})
+    columns: dict[str, dict[str, float]] = {
+        "counts": {name: float(counts.get(name, 0.0)) for name in social.COUNTS},
+    }
+    columns["social"] = social.rates(columns["counts"])
+    sums = learner.get("fingerprint", {})
+    columns["counts"].update({name: float(sums.get(name, 0.0)) for name in FINGERPRINT_SUMS})
+    for family, names in FAMILIES.items():
+        fresh, before = learner.get(family, {}), last.get(family, {})
+        columns[family] = {
+            name: float(fresh.get(name, before.get(name, START.get(name, 0.0)))) for name in names
+        }
+    for (family, name), (total, count) in MEANS.items():
+        number = columns["counts"][count]
+        old = last.get(family, {}).get(name, 0.0)
+        columns[family][name] = columns["counts"][total] / number if number else old
+    mirror = columns["mirror"]
+    mirror["v_gap"] = mirror["v_after"] - mirror["v_victim"]
+    return columns
