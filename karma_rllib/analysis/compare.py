@@ -1,0 +1,109 @@
+"""Conditions side by side: the front door of the analysis.
+
+    comparison = compare(["results/mirror_test"], "results/mirror_test/comparison")
+    rich.print(terminal(comparison))
+
+`compare` reads run folders, computes (see `karma_rllib.analysis.late`) and writes the tables;
+figures and the report are drawn from what it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from karma_rllib.analysis import tables
+from karma_rllib.analysis.late import Interval, condition_table, contrast_table, late_runs
+from karma_rllib.analysis.runs import MAIN, RunFolder, load_folders, missing_runs, open_runs
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that tables, figures and the report are made from."""
+
+    folders: list[RunFolder]
+    frame: pd.DataFrame  # one row per run and iteration, see `runs.load_runs`
+    runs: pd.DataFrame  # one row per run: its late-window metrics
+    table: pd.DataFrame  # one row per condition and metric: mean, low, high, n
+    contrasts: pd.DataFrame  # one row per condition and metric: ratio to baseline, low, high, n
+    notes: list[str]  # what a reader must know: unfinished or missing runs, mixed settings
+    late_fraction: float
+    out_dir: Path
+
+    @property
+    def conditions(self) -> list[str]:
+        """Conditions in table order."""
+        return list(dict.fromkeys(self.runs["condition"]))
+
+    def cell(self, condition: str, metric: str) -> Interval:
+        """Mean and interval of one metric of one condition."""
+        rows = self.table[(self.table["condition"] == condition) & (self.table["metric"] == metric)]
+        mean, low, high, n = rows[["mean", "low", "high", "n"]].iloc[0]
+        return Interval(float(mean), float(low), float(high), int(n))
+
+
+def compare(
+    run_dirs: Iterable[str | Path], out_dir: str | Path, late_fraction: float = 0.2
+) -> Comparison:
+    """Compare the conditions of one or several run folders.
+
+    Args:
+        run_dirs: folders to pool.
+        out_dir: where `comparison.csv`, `.json`, `.md` and `runs.csv` are written; made if needed.
+        late_fraction: share of the agent-steps after the branch that counts, in (0, 1].
+
+    Raises:
+        ValueError: see `runs.load_runs`; or `late_fraction` is out of range; or only stems ran.
+    """
+    if not 0 < late_fraction <= 1:
+        raise ValueError(f"late_fraction must lie in (0, 1], but it is {late_fraction}.")
+    folders = open_runs(run_dirs)
+    frame = load_folders(folders)
+    if not (frame["stage"] == MAIN).any():
+        names = ", ".join(str(folder.path) for folder in folders)
+        raise ValueError(f"{names} holds no condition's results yet, only the baseline stem.")
+    runs = late_runs(frame, late_fraction)
+    comparison = Comparison(
+        folders=folders,
+        frame=frame,
+        runs=runs,
+        table=condition_table(runs),
+        contrasts=contrast_table(runs),
+        notes=_notes(folders, frame, runs),
+        late_fraction=late_fraction,
+        out_dir=Path(out_dir),
+    )
+    tables.write(comparison)
+    return comparison
+
+
+def _notes(folders: list[RunFolder], frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    longest = runs["agent_steps"].max()
+    notes = [
+        f"{row.condition} with seed {row.seed} has {millions(row.agent_steps)} of"
+        f" {millions(longest)} agent-steps: it is unfinished, yet counted in the means."
+        for row in runs[runs["agent_steps"] < 0.95 * longest].itertuples()
+    ]
+    for folder in folders:
+        absent = missing_runs(folder, frame)
+        if absent:
+            names = ", ".join(f"{condition} with seed {seed}" for condition, seed in absent)
+            notes.append(f"{folder.name} has no result yet of {names}.")
+    if len({_settings(folder) for folder in folders}) > 1:
+        notes.append("The folders were run with different settings; the means mix them.")
+    return notes
+
+
+def _settings(folder: RunFolder) -> str:
+    own = {"name", "about", "seeds", "conditions", "tracking", "resources"}
+    return repr(sorted((k, v) for k, v in folder.experiment.items() if k not in own))
+
+
+def millions(agent_steps: float) -> str:
+    """`1.5 M`, or thousands below a tenth of a million."""
+    if agent_steps < 1e5:
+        return f"{agent_steps / 1e3:.3g} k"
+    return f"{agent_steps / 1e6:.3g} M"

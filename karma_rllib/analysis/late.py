@@ -1,0 +1,174 @@
+"""One number per run, then means and intervals over runs, then ratios to the baseline.
+
+A run's number is taken from its *late window*, the last fifth of the agent-steps after the branch
+(after the start, if there is no branch), as a ratio of sums over that window. A condition's number
+is the mean over its runs, with a 95 % Student t interval over runs; selectivity, itself a ratio of
+two event counts, is averaged on the log scale. Differences from the baseline are ratios, paired by
+seed, with a t interval on the log scale.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from karma_rllib.analysis import social
+from karma_rllib.analysis.runs import KEYS, MAIN
+
+LEVEL = 0.95  # of every interval
+OFFSET = 1e-4  # added to rates before logarithms are taken [per agent-step]
+BASELINE = "baseline"
+
+
+class Column(NamedTuple):
+    """How one metric is shown: its scale decides how seeds are averaged."""
+
+    name: str
+    title: str
+    group: str  # which table it stands in
+    digits: int
+    better: str
+    scale: str = "linear"  # "log": geometric mean
+    signed: bool = False  # may be negative
+
+
+#: The compared metrics, in the order of the tables.
+COLUMNS = (
+    Column("violence_rate", "violence", "Behaviour", 4, "lower"),
+    Column("cooperation_rate", "cooperation", "Behaviour", 4, "higher"),
+    Column("yield_rate", "apples", "Behaviour", 3, "higher"),
+    Column("selectivity", "selectivity", "Behaviour", 1, "higher", "log"),
+    Column("targeting_index", "targeting", "Aim", 1, ""),
+    Column("zap_given_rival", "P(zap|rival)", "Aim", 3, "lower"),
+    Column("zap_given_waste", "P(zap|waste)", "Aim", 3, "higher"),
+    Column("zap_given_nothing", "P(zap|nothing)", "Aim", 3, ""),
+    Column("hit_advantage", "hit advantage", "Value", 2, "", signed=True),
+    Column("v_before", "V before", "Value", 2, "", signed=True),
+    Column("v_after", "V after", "Value", 2, "", signed=True),
+    Column("v_victim", "V victim", "Value", 2, "", signed=True),
+)
+
+#: Metrics whose ratio to the baseline is reported.
+CONTRASTED = ("violence_rate", "cooperation_rate", "yield_rate", "selectivity")
+
+_LEARNER_MEANS = {
+    "hit_advantage": ("hit_advantage_sum", "hits"),
+    "zap_advantage": ("zap_advantage_sum", "zaps"),
+    "v_before": ("v_before_sum", "hits"),
+    "v_after": ("v_after_sum", "hits"),
+    "v_victim": ("v_victim_sum", "hits"),
+}
+
+
+class Interval(NamedTuple):
+    """A mean over n runs and its 95 % interval; the bounds are NaN where n < 2."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def late_runs(frame: pd.DataFrame, late_fraction: float) -> pd.DataFrame:
+    """One row per run: `run`, `condition`, `seed`, `agent_steps`, `branch`, then every metric."""
+    rows = []
+    main = frame[frame["stage"] == MAIN]
+    for (run, _, condition, seed), life in main.groupby(KEYS, sort=False):
+        end = life["agent_steps"].max()
+        branch = branch_of(life)
+        late = life[life["agent_steps"] > end - late_fraction * (end - branch)]
+        ids = {"run": run, "condition": condition, "seed": seed}
+        rows.append({**ids, "agent_steps": end, "branch": branch, **window_metrics(late)})
+    return pd.DataFrame(rows)
+
+
+def branch_of(life: pd.DataFrame) -> int:
+    """Agent-steps at which a run branched from its stem, 0 if it has none."""
+    return int(life["branch_agent_steps"].max()) if "branch_agent_steps" in life else 0
+
+
+def window_metrics(rows: pd.DataFrame) -> dict[str, float]:
+    """Every metric of the counts of `rows` added up; NaN where the learner logged no such sum."""
+    counts = rows.filter(regex="^counts/").sum()
+    sums = {str(name).removeprefix("counts/"): float(value) for name, value in counts.items()}
+    learner = {
+        name: sums[total] / sums[count] if total in sums and sums.get(count, 0) > 0 else np.nan
+        for name, (total, count) in _LEARNER_MEANS.items()
+    }
+    return social.rates(sums) | learner
+
+
+def t_interval(values: NDArray[np.float64]) -> Interval:
+    """Mean and 95 % Student t interval, `mean +- t_{n-1} s / sqrt(n)`; NaN values are left out."""
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    mean = float(values.mean())
+    if n == 1:
+        return Interval(mean, np.nan, np.nan, 1)
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def summarise(column: Column, values: NDArray[np.float64]) -> Interval:
+    """Mean over runs on the column's own scale; bounds stay inside what the metric can be."""
+    if column.scale == "log":
+        mean, low, high, n = t_interval(values)
+        return Interval(float(np.exp(mean)), float(np.exp(low)), float(np.exp(high)), n)
+    interval = t_interval(values)
+    if column.signed or np.isnan(interval.low):
+        return interval
+    return interval._replace(low=max(interval.low, 0.0))
+
+
+def _values(runs: pd.DataFrame, column: Column) -> NDArray[np.float64]:
+    """One number per run, as a logarithm where the column's scale is one."""
+    if column.name == "selectivity":
+        return runs["log_selectivity"].to_numpy(float)
+    return runs[column.name].to_numpy(float)
+
+
+def condition_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and interval of every shown metric of every condition."""
+    rows = [
+        {"condition": condition, "metric": column.name}
+        | summarise(column, _values(group, column))._asdict()
+        for condition, group in runs.groupby("condition", sort=False)
+        for column in COLUMNS
+    ]
+    return pd.DataFrame(rows)
+
+
+def contrast_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Ratio of every condition to the baseline, paired by seed.
+
+    The ratio is the exponential of the mean, over the seeds that both have, of the difference of
+    logarithms of (rate + 1e-4 per agent-step), or of log selectivities.
+    """
+    columns = ["condition", "metric", "ratio", "low", "high", "n"]
+    base = runs[runs["condition"] == BASELINE].set_index("seed")
+    cleaned = bool((runs["cooperation_rate"] > 0).any())  # else there was no waste to clean
+    metrics = [m for m in CONTRASTED if cleaned or m not in ("cooperation_rate", "selectivity")]
+    rows = []
+    for condition, group in runs.groupby("condition", sort=False):
+        own = group.set_index("seed")
+        seeds = [seed for seed in own.index if seed in base.index]
+        if condition == BASELINE or not seeds:
+            continue
+        for metric in metrics:
+            change = _logs(own.loc[seeds], metric) - _logs(base.loc[seeds], metric)
+            mean, low, high, n = t_interval(change)
+            bounds = np.exp([mean, low, high]).tolist()
+            rows.append(dict(zip(columns, (condition, metric, *bounds, n), strict=True)))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _logs(runs: pd.DataFrame, metric: str) -> NDArray[np.float64]:
+    if metric == "selectivity":
+        return runs["log_selectivity"].to_numpy(float)
+    return np.log(runs[metric].to_numpy(float) + OFFSET)
