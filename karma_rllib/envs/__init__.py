@@ -1,1 +1,1 @@
-"""envs"""
+"""Envs: how others see a world. PettingZoo, Gymnasium, pictures, films, scripted players."""
