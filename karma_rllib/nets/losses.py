@@ -7,12 +7,13 @@ data-dependent early return.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORE = -100
-"""Role label of frames that take no part in the role loss."""
+from karma_rllib.worlds.events import IGNORE
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -66,7 +67,7 @@ def ppo_loss(
 
     Returns:
         Scalar loss, and detached scalars: total, policy_loss, vf_loss, vf_loss_unclipped,
-        vf_explained_var (>= -1), entropy [nats], kl [nats], clip_fraction, max_ratio_error = max
+        explained_variance (>= -1), entropy [nats], kl [nats], clip_fraction, max_ratio_error = max
         |rho - 1| (0 before the first update), act_fraction.
 
     References:
@@ -99,7 +100,7 @@ def ppo_loss(
             "policy_loss": policy_loss.detach(),
             "vf_loss": vf_loss.detach(),
             "vf_loss_unclipped": mse,
-            "vf_explained_var": (1.0 - unexplained / spread.clamp(min=1e-8)).clamp(min=-1),
+            "explained_variance": (1.0 - unexplained / spread.clamp(min=1e-8)).clamp(min=-1),
             "entropy": entropy.detach(),
             "kl": kl.detach(),
             "clip_fraction": masked_mean((moved > clip).float(), act),
@@ -107,3 +108,61 @@ def ppo_loss(
             "act_fraction": act.sum() / valid_mask.sum().clamp(min=1),
         }
     return total, stats
+
+
+def role_loss(
+    logits: Tensor, labels: Tensor, class_weight: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Class-weighted cross-entropy of the role head.
+
+        L = sum_m w_{y_m} CE(logits_m, y_m) / sum_m w_{y_m}
+
+    over the frames whose label is not IGNORE. A class of weight 0 is missing altogether: its
+    frames do not count and its logit takes no part in the softmax, so it gets no gradient.
+
+    Args:
+        logits: (M, R).
+        labels: role of each frame, integer (M,); `worlds.events.IGNORE` for none.
+        class_weight: w >= 0, (R,).
+
+    Returns:
+        Scalar loss [nats], 0 with zero gradient where no frame counts; and detached scalars
+        `loss` and `accuracy` (over the same frames, unweighted).
+    """
+    labels = labels.long()
+    weight = class_weight.to(logits.dtype)
+    label = torch.where(labels == IGNORE, 0, labels)
+    w = torch.where(labels == IGNORE, 0.0, weight[label])  # (M,)
+    scores = logits.masked_fill(weight <= 0, -1e9)
+    nll = -scores.log_softmax(-1).gather(-1, label[:, None]).squeeze(-1)
+    loss = torch.where(w > 0, w * nll, 0.0).sum() / w.sum().clamp(min=1e-6)
+    right = (scores.detach().argmax(-1) == label).float()
+    return loss, {"loss": loss.detach(), "accuracy": masked_mean(right, w > 0)}
+
+
+def effective_number_weights(
+    counts: NDArray[np.floating], beta: float = 0.999, max_weight: float = 50.0
+) -> NDArray[np.float32]:
+    """Class weights that fall with the effective number of frames of a class.
+
+        w_c = (1 - beta) / (1 - beta^{n_c}),   scaled to mean 1 over the classes with n_c > 0
+
+    Args:
+        counts: n_c, frames of each class (fractions allowed), (R,).
+        beta: overlap of frames, in [0, 1); 0 weighs all classes alike.
+        max_weight: largest weight after scaling.
+
+    Returns:
+        Weights (R,); 0 for classes with n_c = 0.
+
+    References:
+        Cui et al. 2019, arXiv:1901.05555, eq. 2.
+    """
+    n = np.asarray(counts, np.float64)
+    present = n > 0
+    if not present.any():
+        return np.zeros(n.shape, np.float32)
+    w = np.zeros(n.shape)
+    w[present] = (1 - beta) / (1 - beta ** n[present]) if beta else 1.0
+    w *= present.sum() / w.sum()
+    return np.minimum(w, max_weight).astype(np.float32)

@@ -2,10 +2,12 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from karma_rllib.nets.losses import ppo_loss
+from karma_rllib.nets.losses import effective_number_weights, ppo_loss, role_loss
+from karma_rllib.worlds.events import IGNORE
 
 S, T, A = 4, 6, 8
 
@@ -101,7 +103,7 @@ def test_the_loss_and_its_gradients_are_those_of_rllib(vf_clip, padded):
         torch.testing.assert_close(stats[name], logged[key].detach(), rtol=1e-5, atol=1e-6)
     if not padded:
         explained = torch.as_tensor(logged["vf_explained_var"]).float()
-        torch.testing.assert_close(stats["vf_explained_var"], explained, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(stats["explained_variance"], explained, rtol=1e-4, atol=1e-4)
 
 
 def test_frozen_steps_train_the_value_and_not_the_policy():
@@ -146,3 +148,60 @@ def test_before_the_first_update_the_ratio_is_one_and_nothing_is_clipped():
     assert stats["max_ratio_error"] < 1e-6
     assert stats["clip_fraction"] == 0
     assert stats["kl"].abs() < 1e-7
+
+
+# --- roles ----------------------------------------------------------------------------------
+
+
+def test_the_role_loss_is_the_weighted_mean_of_cross_entropies():
+    logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 1, 2, 3, 1])
+    w = torch.tensor([0.5, 2.0, 1.0, 3.0])
+    oracle = torch.nn.functional.cross_entropy(logits, labels, weight=w)
+    loss, stats = role_loss(logits, labels, w)
+    torch.testing.assert_close(loss, oracle)
+    assert stats["accuracy"] == (logits.argmax(-1) == labels).float().mean()
+
+
+def test_ignored_frames_change_nothing():
+    logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    labels = torch.tensor([0, 1, IGNORE, 2, 3, IGNORE])
+    keep = labels != IGNORE
+    loss, stats = role_loss(logits, labels, torch.ones(4))
+    short, short_stats = role_loss(logits[keep], labels[keep], torch.ones(4))
+    torch.testing.assert_close(loss, short)
+    torch.testing.assert_close(stats["accuracy"], short_stats["accuracy"])
+    (grad,) = torch.autograd.grad(loss, logits)
+    assert (grad[~keep] == 0).all()
+    assert (grad[keep].abs().sum(-1) > 0).all()
+
+
+def test_a_missing_class_gets_no_gradient_and_its_frames_do_not_count():
+    logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    labels = torch.tensor([0, 1, 2, 3, 1])
+    w = torch.tensor([1.0, 1.0, 1.0, 0.0])
+    loss, _ = role_loss(logits, labels, w)
+    (grad,) = torch.autograd.grad(loss, logits)
+    assert (grad[:, 3] == 0).all()
+    assert (grad[3] == 0).all()
+    without = torch.nn.functional.cross_entropy(logits[[0, 1, 2, 4]][:, :3], labels[[0, 1, 2, 4]])
+    torch.testing.assert_close(loss, without)
+
+
+def test_with_no_labelled_frame_the_role_loss_is_exactly_zero():
+    logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss, stats = role_loss(logits, torch.full((3,), IGNORE), torch.ones(4))
+    (grad,) = torch.autograd.grad(loss, logits)
+    assert loss == 0
+    assert stats["accuracy"] == 0
+    assert (grad == 0).all()
+
+
+def test_rare_classes_weigh_more_and_absent_ones_nothing():
+    w = effective_number_weights(np.array([980.0, 10.0, 10.0, 0.0]), beta=0.999)
+    raw = [(1 - 0.999) / (1 - 0.999**n) for n in (980, 10, 10)]
+    np.testing.assert_allclose(w[:3], np.array(raw) * 3 / sum(raw), rtol=1e-5)
+    assert w[3] == 0
+    np.testing.assert_array_equal(effective_number_weights(np.array([9.0, 1.0]), 0.0), [1, 1])
+    assert effective_number_weights(np.array([1e6, 1.0]), 0.999, max_weight=1.5).max() == 1.5
+    assert not effective_number_weights(np.zeros(4)).any()
