@@ -47,7 +47,7 @@ class HarvestWorld:
         self.max_steps = params.max_steps
         self.seed, self.num_threads = int(seed), min(int(num_threads), self.num_worlds)
         self._rules = h.build_rules(params)
-        self._state, self._work = h.allocate(self._rules, self.num_worlds)
+        self._state, self._work = h.allocate(params, self._rules, self.num_worlds)
         self._state.uid[:] = np.arange(first_uid, first_uid + num_worlds)
         self._state.key[:] = world_keys(self.seed, self._state.uid)
         B, N = self.num_worlds, self.num_agents
@@ -57,8 +57,11 @@ class HarvestWorld:
             "vec": (len(self.vec_names),),
         }
         self._events: Events = allocate_events(B, N)
+        bits = (a.view(np.uint8) if a.dtype == np.bool_ else a for a in self._events)
+        self._raw_events = Events(*bits)  # the kernels' rows are numbers, not truth values
         self._reward = np.zeros((B, N), np.float32)
         self._truncated = np.zeros(B, np.bool_)
+        self._fixed = (self._state, self._work, self._rules, self._raw_events)
         self._actions = np.zeros((B, N), np.int64)
         self._no_debt = np.zeros((B, N, N), np.float32)
         self._anywhere = Placement(np.full((B, N, 2), -1, np.int16), np.full((B, N), -1, np.int8))
@@ -124,7 +127,7 @@ class HarvestWorld:
         grid, vec, owed = *self._views(buffers), self._debt(debt)
         self._run(
             kernels.restart,
-            (self._state, self._work, self._rules, which, place.pos, place.head, owed, grid, vec),
+            (which, place.pos, place.head, owed, grid, vec),
         )
         if out is None and mask is not None:
             self.observe(buffers, debt)
@@ -159,8 +162,7 @@ class HarvestWorld:
         grid, vec, owed = *self._views(buffers), self._debt(debt)
         self._run(
             kernels.advance,
-            (self._state, self._work, self._rules, self._events, self._actions, owed,
-             self._reward, self._truncated, grid, vec),
+            (self._actions, owed, self._reward, self._truncated.view(np.uint8), grid, vec),
         )  # fmt: skip
         return StepOut(buffers, self._reward, self._truncated, self._events)
 
@@ -168,7 +170,7 @@ class HarvestWorld:
         """Write the current observations once more, for instance after `set_state`."""
         buffers = self.empty_obs() if out is None else out
         grid, vec = self._views(buffers)
-        self._run(kernels.show, (self._state, self._work, self._rules, self._debt(debt), grid, vec))
+        self._run(kernels.show, (self._debt(debt), grid, vec))
         return buffers
 
     def empty_obs(self) -> Obs:
@@ -200,7 +202,7 @@ class HarvestWorld:
                 )
         for name, array in mine.items():
             array[...] = state[name]
-        self._run(kernels.derive, (self._state, self._work, self._rules))
+        self._run(kernels.derive, ())
 
     def frame(self, b: int = 0) -> Frame:
         """Copy what a renderer needs of world b."""
@@ -222,12 +224,15 @@ class HarvestWorld:
         """Call an outer loop over all worlds, split into equal shares when there are threads."""
         B, n = self.num_worlds, self.num_threads
         if n == 1:
-            loop(*arguments, 0, B)
+            loop(*self._fixed, *arguments, 0, B)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(n, "harvest")
         cuts = [B * k // n for k in range(n + 1)]
-        jobs = [self._pool.submit(loop, *arguments, lo, hi) for lo, hi in zip(cuts, cuts[1:])]
+        jobs = [
+            self._pool.submit(loop, *self._fixed, *arguments, lo, hi)
+            for lo, hi in zip(cuts, cuts[1:])
+        ]
         for job in jobs:
             job.result()
 

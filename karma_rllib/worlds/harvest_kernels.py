@@ -15,14 +15,16 @@ from typing import Any
 from numba import njit
 
 from karma_rllib.worlds.events import Events
-from karma_rllib.worlds.harvest_map_kernels import fill, foul, lay_out, redraw, spawn, wipe
+from karma_rllib.worlds.harvest_grow_kernels import grow
+from karma_rllib.worlds.harvest_map_kernels import fill, foul, lay_out, look, redraw, spawn, wipe
 from karma_rllib.worlds.harvest_observe_kernels import observe
 from karma_rllib.worlds.harvest_state import Rules, State, Work
-from karma_rllib.worlds.harvest_step_kernels import decide, fire, grow, move, settle, tick, turn
+from karma_rllib.worlds.harvest_step_kernels import decide, fire, move, settle, tick, turn
+from karma_rllib.worlds.raw import row
 
 _PARTS = (
-    "rng.py", "harvest_state.py", "harvest_map_kernels.py", "harvest_step_kernels.py",
-    "harvest_observe_kernels.py", "harvest_kernels.py",
+    "raw.py", "rng.py", "harvest_state.py", "harvest_map_kernels.py", "harvest_step_kernels.py",
+    "harvest_grow_kernels.py", "harvest_observe_kernels.py", "harvest_kernels.py",
 )  # fmt: skip
 SOURCE = zlib.crc32(b"".join((Path(__file__).parent / name).read_bytes() for name in _PARTS))
 
@@ -37,44 +39,48 @@ def _compile(source: int) -> tuple[Callable[..., Any], ...]:
     ) -> Any:  # fmt: skip
         """One env-step of worlds lo..hi-1."""
         for b in range(lo, hi):
-            decide(s, w, r, e, actions, b)
-            turn(s, r, b)
-            move(s, w, r, e, b)
-            fire(s, w, r, e, b)
-            settle(s, w, r, e, reward, b)
-            grow(s, w, r, b)
-            tick(s, r, e, truncated, b)
-            observe(s, w, r, debt, grid, vec, b)
+            one = look(s, w, e, b)
+            decide(one, r, row(actions, b))
+            turn(one, r)
+            move(one, r)
+            fire(one, r)
+            settle(one, r, row(reward, b))
+            grow(one, r)
+            tick(one, r, row(truncated, b))
+            observe(one, r, row(debt, b), row(grid, b), row(vec, b))
         return source
 
     @njit(cache=True, nogil=True)
     def restart(
-        s: State, w: Work, r: Rules, mask: Any, place_pos: Any, place_head: Any, debt: Any,
+        s: State, w: Work, r: Rules, e: Events, mask: Any, pos: Any, head: Any, debt: Any,
         grid: Any, vec: Any, lo: Any, hi: Any,
     ) -> Any:  # fmt: skip
         """Begin a new episode in those of the worlds lo..hi-1 that `mask` names."""
         for b in range(lo, hi):
             if mask[b]:
-                wipe(s, w, r, b)
-                lay_out(s, r, b)
-                fill(s, w, r, b)
-                foul(s, w, r, b)
-                spawn(s, w, r, b, place_pos, place_head)
-                observe(s, w, r, debt, grid, vec, b)
+                one = look(s, w, e, b)
+                wipe(one, r)
+                lay_out(one, r)
+                fill(one, r)
+                foul(one, r)
+                spawn(one, r, row(pos, b), row(head, b))
+                observe(one, r, row(debt, b), row(grid, b), row(vec, b))
         return source
 
     @njit(cache=True, nogil=True)
-    def show(s: State, w: Work, r: Rules, debt: Any, grid: Any, vec: Any, lo: Any, hi: Any) -> Any:
+    def show(
+        s: State, w: Work, r: Rules, e: Events, debt: Any, grid: Any, vec: Any, lo: Any, hi: Any
+    ) -> Any:
         """Write the current observations of worlds lo..hi-1 once more."""
         for b in range(lo, hi):
-            observe(s, w, r, debt, grid, vec, b)
+            observe(look(s, w, e, b), r, row(debt, b), row(grid, b), row(vec, b))
         return source
 
     @njit(cache=True, nogil=True)
-    def derive(s: State, w: Work, r: Rules, lo: Any, hi: Any) -> Any:
+    def derive(s: State, w: Work, r: Rules, e: Events, lo: Any, hi: Any) -> Any:
         """Rebuild the working arrays of worlds lo..hi-1 from their state."""
         for b in range(lo, hi):
-            redraw(s, w, r, b)
+            redraw(look(s, w, e, b), r)
         return source
 
     return advance, restart, show, derive

@@ -1,147 +1,209 @@
 """Kernels of the harvest map: what lies where, who stands where, and how an episode begins.
 
-Every function touches world b only, allocates nothing and uses no Python object; `s` is the
-`State`, `w` the `Work`, `r` the `Rules`.  Row and column arguments are *padded* coordinates unless
-a name says otherwise.
+Every function is about one world: `s` holds its raw rows (`One`), `r` the `Rules`.  It allocates
+nothing and uses no Python object.  Maps are read flat, at `row * r.side + col`; rows and columns
+are *padded* coordinates unless a name says otherwise.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba import njit
 
 from karma_rllib.worlds import harvest_state as h
+from karma_rllib.worlds.events import Events
 from karma_rllib.worlds.harvest_state import Rules, State, Work
+from karma_rllib.worlds.raw import row as raw
 from karma_rllib.worlds.rng import below, stream_key, unit
 
-phase = njit(forceinline=True)  # one phase of a step or of a reset, inlined into the outer loop
+phase = njit(forceinline=True)  # a piece of a step or of a reset, inlined into the outer loop
+
+
+class One(NamedTuple):
+    """Raw rows of one world: the fields of `State`, `Work` and `Events` without their axis B."""
+
+    key: Any
+    t: Any
+    g: Any
+    episode: Any
+    cell: Any
+    ground: Any
+    wait: Any
+    pos: Any
+    head: Any
+    frz: Any
+    grace: Any
+    cool: Any
+    tags: Any
+    act: Any
+    got: Any
+    flag: Any
+    lit: Any
+    lit_n: Any
+    stock: Any
+    waste: Any
+    pot: Any
+    occ: Any
+    canvas: Any
+    grown: Any
+    order: Any
+    sprout: Any
+    hit: Any
+    distance: Any
+    cleaned: Any
+    ate: Any
+    fired: Any
+    active: Any
+    aim: Any
+    apple_ctx: Any
+    was: Any  # (stock, waste, t, g, episode) of the events
 
 
 @phase
-def paint(w: Work, r: Rules, b: Any, row: Any, col: Any, plane: Any, value: Any) -> None:
+def look(s: State, w: Work, e: Events, b: Any) -> Any:
+    """Rows of world b."""
+    return One(
+        raw(s.key, b), raw(s.t, b), raw(s.g, b), raw(s.episode, b),
+        raw(s.cell, b), raw(s.ground, b), raw(s.wait, b),
+        raw(s.pos, b), raw(s.head, b), raw(s.frz, b), raw(s.grace, b), raw(s.cool, b),
+        raw(s.tags, b), raw(s.act, b), raw(s.got, b), raw(s.flag, b),
+        raw(s.lit, b), raw(s.lit_n, b), raw(s.stock, b), raw(s.waste, b), raw(s.pot, b),
+        raw(w.occ, b), raw(w.canvas, b), raw(w.grown, b), raw(w.order, b), raw(w.sprout, 0),
+        raw(e.hit, b), raw(e.distance, b), raw(e.cleaned, b), raw(e.ate, b), raw(e.fired, b),
+        raw(e.active, b), raw(e.aim, b), raw(e.apple_ctx, b),
+        (raw(e.stock, b), raw(e.waste, b), raw(e.t, b), raw(e.g, b), raw(e.episode, b)),
+    )  # fmt: skip
+
+
+@phase
+def paint(s: One, r: Rules, row: Any, col: Any, plane: Any, value: Any) -> None:
     """Set one plane of one cell in the four drawn copies (copy d has heading d at the top)."""
     if r.ego:
-        C, last = r.planes, r.size + 2 * r.pad - 1
-        w.canvas[b, 0, row, col * C + plane] = value
-        w.canvas[b, 1, last - col, row * C + plane] = value
-        w.canvas[b, 2, last - row, (last - col) * C + plane] = value
-        w.canvas[b, 3, col, (last - row) * C + plane] = value
+        P, C, last = r.side, r.planes, r.side - 1
+        s.canvas[((0 * P + row) * P + col) * C + plane] = value
+        s.canvas[((1 * P + last - col) * P + row) * C + plane] = value
+        s.canvas[((2 * P + last - row) * P + last - col) * C + plane] = value
+        s.canvas[((3 * P + col) * P + last - row) * C + plane] = value
 
 
 @phase
-def put(s: State, w: Work, r: Rules, b: Any, row: Any, col: Any, terrain: Any) -> None:
+def put(s: One, r: Rules, row: Any, col: Any, terrain: Any) -> None:
     """Change the terrain of a cell and keep counts and drawing in step."""
-    old = s.cell[b, row, col]
-    s.cell[b, row, col] = terrain
-    s.stock[b] += int(terrain == h.APPLE) - int(old == h.APPLE)
-    s.waste[b] += int(terrain == h.WASTE) - int(old == h.WASTE)
+    at = row * r.side + col
+    old = s.cell[at]
+    s.cell[at] = terrain
+    s.stock[0] += int(terrain == h.APPLE) - int(old == h.APPLE)
+    s.waste[0] += int(terrain == h.WASTE) - int(old == h.WASTE)
     if old != h.EMPTY:
-        paint(w, r, b, row, col, old, 0)  # the plane of a terrain has the number of its code
+        paint(s, r, row, col, old, 0)  # the plane of a terrain has the number of its code
     if terrain != h.EMPTY:
-        paint(w, r, b, row, col, terrain, 1)
+        paint(s, r, row, col, terrain, 1)
 
 
 @phase
-def enter(s: State, w: Work, r: Rules, b: Any, i: Any, row: Any, col: Any) -> None:
+def enter(s: One, r: Rules, i: Any, row: Any, col: Any) -> None:
     """Agent i takes a cell."""
-    s.pos[b, i, 0] = row - r.pad
-    s.pos[b, i, 1] = col - r.pad
-    w.occ[b, row, col] = i + 1
+    s.pos[2 * i] = row - r.pad
+    s.pos[2 * i + 1] = col - r.pad
+    s.occ[row * r.side + col] = i + 1
 
 
 @phase
-def leave(s: State, w: Work, r: Rules, b: Any, i: Any) -> None:
+def leave(s: One, r: Rules, i: Any) -> None:
     """Agent i gives up its cell; its position is -1 until it enters another."""
-    w.occ[b, s.pos[b, i, 0] + r.pad, s.pos[b, i, 1] + r.pad] = 0
-    s.pos[b, i, 0] = -1
-    s.pos[b, i, 1] = -1
+    s.occ[(s.pos[2 * i] + r.pad) * r.side + s.pos[2 * i + 1] + r.pad] = 0
+    s.pos[2 * i] = -1
+    s.pos[2 * i + 1] = -1
 
 
 @phase
-def pick(s: State, w: Work, r: Rules, b: Any, terrain: Any, ground: Any, sk: Any, i: Any) -> Any:
-    """Draw one unoccupied cell of this terrain whose ground has these bits, all alike likely.
+def fits(s: One, at: Any, terrain: Any, ground: Any) -> Any:
+    """Whether a cell is unoccupied, of this terrain, and its ground has these bits."""
+    return s.cell[at] == terrain and (s.ground[at] & ground) == ground and s.occ[at] == 0
 
-    Number i of stream `sk` decides.  Returns row * P + col, or -1 when there is no such cell.
+
+@njit
+def pick(s: One, r: Rules, terrain: Any, ground: Any, sk: Any, i: Any) -> Any:
+    """Draw one fitting cell, all alike likely, with number i of stream `sk`.
+
+    Returns row * P + col, or -1 when no cell fits.
     """
-    lo, hi, side = r.pad, r.pad + r.size, r.size + 2 * r.pad
+    lo, hi = r.pad, r.pad + r.size
     n = 0
     for row in range(lo, hi):
         for col in range(lo, hi):
-            fits = s.cell[b, row, col] == terrain and (s.ground[b, row, col] & ground) == ground
-            n += int(fits and w.occ[b, row, col] == 0)
+            n += int(fits(s, row * r.side + col, terrain, ground))
     if n == 0:
         return -1
     k = below(sk, i, n)
     for row in range(lo, hi):
         for col in range(lo, hi):
-            fits = s.cell[b, row, col] == terrain and (s.ground[b, row, col] & ground) == ground
-            if fits and w.occ[b, row, col] == 0:
+            if fits(s, row * r.side + col, terrain, ground):
                 if k == 0:
-                    return row * side + col
+                    return row * r.side + col
                 k -= 1
     return -1
 
 
 @phase
-def enter_anywhere(s: State, w: Work, r: Rules, b: Any, i: Any, sk: Any) -> Any:
+def enter_anywhere(s: One, r: Rules, i: Any, sk: Any) -> Any:
     """Agent i enters a random empty cell; without one, a random apple cell, whose apple is lost.
 
     Returns whether there was a cell.
     """
-    side = r.size + 2 * r.pad
-    at = pick(s, w, r, b, h.EMPTY, 0, sk, 2 * i)
+    at = pick(s, r, h.EMPTY, 0, sk, 2 * i)
     if at < 0:
-        at = pick(s, w, r, b, h.APPLE, 0, sk, 2 * i)
+        at = pick(s, r, h.APPLE, 0, sk, 2 * i)
         if at < 0:
             return False
-        put(s, w, r, b, at // side, at % side, h.EMPTY)
-    enter(s, w, r, b, i, at // side, at % side)
-    s.head[b, i] = below(sk, 2 * i + 1, 4)
+        put(s, r, at // r.side, at % r.side, h.EMPTY)
+    enter(s, r, i, at // r.side, at % r.side)
+    s.head[i] = below(sk, 2 * i + 1, 4)
     return True
 
 
 @phase
-def mark_square(s: State, r: Rules, b: Any, top: Any, left: Any) -> None:
+def mark_square(s: One, r: Rules, top: Any, left: Any) -> None:
     """Mark a patch of sites; `top` and `left` are unpadded."""
     for row in range(top + r.pad, top + r.pad + 2 * r.patch_half):
         for col in range(left + r.pad, left + r.pad + 2 * r.patch_half):
-            s.ground[b, row, col] |= h.SITE
+            s.ground[row * r.side + col] |= h.SITE
 
 
 @phase
-def lay_out(s: State, r: Rules, b: Any) -> None:
+def lay_out(s: One, r: Rules) -> None:
     """Mark the apple sites."""
     room = r.size - 2 * r.patch_half
     if r.layout == h.CENTRAL:
-        mark_square(s, r, b, room // 2, room // 2)
+        mark_square(s, r, room // 2, room // 2)
     elif r.layout == h.TWO_PATCH:
         near = (r.size // 2 - 2 * r.patch_half) // 2
-        mark_square(s, r, b, near, near)
-        mark_square(s, r, b, room - near, room - near)
+        mark_square(s, r, near, near)
+        mark_square(s, r, room - near, room - near)
     elif r.layout == h.PATCHES:
-        sk = stream_key(s.key[b], s.episode[b], h.S_LAYOUT)
+        sk = stream_key(s.key[0], s.episode[0], h.S_LAYOUT)
         for n in range(r.n_patches):
-            mark_square(s, r, b, below(sk, 2 * n, room + 1), below(sk, 2 * n + 1, room + 1))
+            mark_square(s, r, below(sk, 2 * n, room + 1), below(sk, 2 * n + 1, room + 1))
     else:
         pitch, first = (3, 1) if r.layout == h.SITES else (1, 0)
         for row in range(r.pad + first, r.pad + r.size, pitch):
             for col in range(r.pad + first, r.pad + r.size, pitch):
-                s.ground[b, row, col] |= h.SITE
+                s.ground[row * r.side + col] |= h.SITE
 
 
 @phase
-def fill(s: State, w: Work, r: Rules, b: Any) -> None:
+def fill(s: One, r: Rules) -> None:
     """Put the first apples on the sites and mark the waste zone."""
-    sk = stream_key(s.key[b], s.episode[b], h.S_FILL)
-    s.pot[b] = 0
+    sk = stream_key(s.key[0], s.episode[0], h.S_FILL)
+    s.pot[0] = 0
     for row in range(r.size):
         for col in range(r.size):
-            at = (b, row + r.pad, col + r.pad)
+            at = (row + r.pad) * r.side + col + r.pad
             site = (s.ground[at] & h.SITE) != 0
             if site:
                 if unit(sk, row * r.size + col) < r.apple_density:
-                    put(s, w, r, b, row + r.pad, col + r.pad, h.APPLE)
+                    put(s, r, row + r.pad, col + r.pad, h.APPLE)
                 else:
                     s.wait[at] = r.respawn_delay
             zone = r.zone == h.EVERYWHERE
@@ -149,85 +211,87 @@ def fill(s: State, w: Work, r: Rules, b: Any) -> None:
             zone |= r.zone == h.STRIP and row < r.strip_rows
             if zone and r.waste_on:
                 s.ground[at] |= h.ZONE
-                s.pot[b] += 1
+                s.pot[0] += 1
 
 
 @phase
-def foul(s: State, w: Work, r: Rules, b: Any) -> None:
+def foul(s: One, r: Rules) -> None:
     """Put the first waste on random empty cells of its zone."""
-    sk = stream_key(s.key[b], s.episode[b], h.S_FOUL)
-    side = r.size + 2 * r.pad
-    for n in range(int(r.waste_init_frac * s.pot[b] + 0.5)):
-        at = pick(s, w, r, b, h.EMPTY, h.ZONE, sk, n)
+    sk = stream_key(s.key[0], s.episode[0], h.S_FOUL)
+    for n in range(int(r.waste_init_frac * s.pot[0] + 0.5)):
+        at = pick(s, r, h.EMPTY, h.ZONE, sk, n)
         if at >= 0:
-            put(s, w, r, b, at // side, at % side, h.WASTE)
+            put(s, r, at // r.side, at % r.side, h.WASTE)
 
 
 @phase
-def spawn(s: State, w: Work, r: Rules, b: Any, place_pos: Any, place_head: Any) -> None:
+def spawn(s: One, r: Rules, where: Any, facing: Any) -> None:
     """Place the agents: first where the caller wants them, then the others at random."""
-    sk = stream_key(s.key[b], s.episode[b], h.S_SPAWN)
+    sk = stream_key(s.key[0], s.episode[0], h.S_SPAWN)
     for i in range(r.agents):
-        if place_pos[b, i, 0] >= 0:
-            row, col = place_pos[b, i, 0] + r.pad, place_pos[b, i, 1] + r.pad
-            put(s, w, r, b, row, col, h.EMPTY)
-            enter(s, w, r, b, i, row, col)
-            s.head[b, i] = below(sk, 2 * i + 1, 4)
+        if where[2 * i] >= 0:
+            row, col = where[2 * i] + r.pad, where[2 * i + 1] + r.pad
+            put(s, r, row, col, h.EMPTY)
+            enter(s, r, i, row, col)
+            s.head[i] = below(sk, 2 * i + 1, 4)
     for i in range(r.agents):
-        if place_pos[b, i, 0] < 0:
-            enter_anywhere(s, w, r, b, i, sk)
-        if place_head[b, i] >= 0:
-            s.head[b, i] = place_head[b, i]
+        if where[2 * i] < 0:
+            enter_anywhere(s, r, i, sk)
+        if facing[i] >= 0:
+            s.head[i] = facing[i]
 
 
 @phase
-def wipe(s: State, w: Work, r: Rules, b: Any) -> None:
-    """Forget the last episode; the clock `g` goes on."""
-    s.t[b] = 0
-    s.episode[b] += 1
-    s.lit_n[b] = 0
-    s.stock[b] = 0
-    s.waste[b] = 0
-    s.ground[b] = 0
-    s.wait[b] = 0
-    s.cell[b, r.pad : r.pad + r.size, r.pad : r.pad + r.size] = h.EMPTY
+def wipe(s: One, r: Rules) -> None:
+    """Forget the last episode; the life clock `g` goes on."""
+    s.t[0] = 0
+    s.episode[0] += 1
+    s.lit_n[0] = 0
+    s.stock[0] = 0
+    s.waste[0] = 0
+    for row in range(r.pad, r.pad + r.size):
+        for at in range(row * r.side + r.pad, row * r.side + r.pad + r.size):
+            s.ground[at] = 0
+            s.wait[at] = 0
+            s.cell[at] = h.EMPTY
     for i in range(r.agents):
-        s.pos[b, i, 0] = -1
-        s.pos[b, i, 1] = -1
-        s.frz[b, i] = 0
-        s.grace[b, i] = 0
-        s.cool[b, i] = 0
-        s.tags[b, i] = 0
-        s.act[b, i] = -1
-        s.got[b, i] = 0
-        s.flag[b, i] = 0
-    blank(w, r, b)
+        s.pos[2 * i] = -1
+        s.pos[2 * i + 1] = -1
+        s.frz[i] = 0
+        s.grace[i] = 0
+        s.cool[i] = 0
+        s.tags[i] = 0
+        s.act[i] = -1
+        s.got[i] = 0
+        s.flag[i] = 0
+    blank(s, r)
 
 
 @phase
-def blank(w: Work, r: Rules, b: Any) -> None:
+def blank(s: One, r: Rules) -> None:
     """Clear what is derived: an empty map inside its wall, nobody on it."""
-    w.occ[b] = 0
+    for at in range(r.side * r.side):
+        s.occ[at] = 0
     if r.ego:
-        w.canvas[b] = 0
-        lo, hi, side = r.pad, r.pad + r.size, r.size + 2 * r.pad
-        for row in range(side):
-            for col in range(side):
-                if row < lo or row >= hi or col < lo or col >= hi:
-                    for d in range(4):  # the rim looks the same from every side
-                        w.canvas[b, d, row, col * r.planes + h.P_WALL] = 1
+        for k in range(4 * r.side * r.side * r.planes):
+            s.canvas[k] = 0
+        for row in range(r.side):
+            for col in range(r.side):
+                if s.cell[row * r.side + col] == h.WALL:  # the rim looks the same from every side
+                    paint(s, r, row, col, h.P_WALL, 1)
 
 
 @phase
-def redraw(s: State, w: Work, r: Rules, b: Any) -> None:
+def redraw(s: One, r: Rules) -> None:
     """Derive occupancy and drawing from the state alone (after it was set from outside)."""
-    blank(w, r, b)
+    blank(s, r)
     for row in range(r.pad, r.pad + r.size):
         for col in range(r.pad, r.pad + r.size):
-            if s.cell[b, row, col] != h.EMPTY:
-                paint(w, r, b, row, col, s.cell[b, row, col], 1)
-    for n in range(s.lit_n[b]):
-        paint(w, r, b, s.lit[b, n, 0] + r.pad, s.lit[b, n, 1] + r.pad, h.P_BEAM, 1)
+            terrain = s.cell[row * r.side + col]
+            if terrain != h.EMPTY:
+                paint(s, r, row, col, terrain, 1)
+    for n in range(s.lit_n[0]):
+        paint(s, r, s.lit[2 * n] + r.pad, s.lit[2 * n + 1] + r.pad, h.P_BEAM, 1)
     for i in range(r.agents):
-        if s.pos[b, i, 0] >= 0:
-            w.occ[b, s.pos[b, i, 0] + r.pad, s.pos[b, i, 1] + r.pad] = i + 1
+        if s.pos[2 * i] >= 0:
+            enter(s, r, i, s.pos[2 * i] + r.pad, s.pos[2 * i + 1] + r.pad)

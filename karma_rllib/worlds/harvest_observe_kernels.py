@@ -2,9 +2,10 @@
 
 Egocentric view: the map is kept drawn in four copies, one per heading, each turned so that this
 heading points up.  A rotated window is then H contiguous row copies.  Agents are stamped on all
-copies before the windows are taken and removed afterwards; an observer erases itself at the centre.
+copies before the windows are taken and erased afterwards; an observer erases itself at the centre.
 
-`grid` is uint8 (B, N, H, W*C), `vec` float32 (B, N, D), `debt` float32 (B, N, N) [zaps].
+Every function is about one world: `s` holds its raw rows (`One`), `r` the `Rules`; `grid` is its
+uint8 row (N, H, W, C), `vec` its float32 row (N, D), `debt` its float32 row (N, N) [zaps].
 """
 
 from __future__ import annotations
@@ -14,32 +15,33 @@ from typing import Any
 import numpy as np
 
 from karma_rllib.worlds import harvest_state as h
-from karma_rllib.worlds.harvest_map_kernels import phase
-from karma_rllib.worlds.harvest_state import Rules, State, Work
+from karma_rllib.worlds.harvest_map_kernels import One, phase
+from karma_rllib.worlds.harvest_state import Rules
+from karma_rllib.worlds.raw import copy_bytes
 
 
 @phase
-def observe(s: State, w: Work, r: Rules, debt: Any, grid: Any, vec: Any, b: Any) -> None:
-    """Write the grid and the vector of every agent of world b."""
+def observe(s: One, r: Rules, debt: Any, grid: Any, vec: Any) -> None:
+    """Write the grid and the vector of every agent."""
     if r.ego:
-        stamp(s, w, r, b, 1)
+        stamp(s, r, 1)
         for i in range(r.agents):
-            window(s, w, r, grid, b, i)
+            window(s, r, grid, i)
             if r.debt_pair:
-                show_debts(s, r, debt, grid, b, i)
-        stamp(s, w, r, b, 0)
+                show_debts(s, r, debt, grid, i)
+        stamp(s, r, 0)
     else:
-        draw_whole(s, w, r, b)
+        draw_whole(s, r)
         for i in range(r.agents):
-            whole(s, w, r, grid, b, i)
+            whole(s, r, grid, i)
     for i in range(r.agents):
-        feel(s, r, debt, vec, b, i)
+        feel(s, r, debt, vec, i)
 
 
 @phase
-def turned(r: Rules, d: Any, row: Any, col: Any) -> Any:
-    """Row and column of a padded cell in drawn copy d."""
-    last = r.size + 2 * r.pad - 1
+def turned(r: Rules, d: Any, i_row: Any, i_col: Any) -> Any:
+    """Padded row and column in drawn copy d of an unpadded cell of the map."""
+    row, col, last = i_row + r.pad, i_col + r.pad, r.side - 1
     if d == 0:
         return row, col
     if d == 1:
@@ -50,119 +52,122 @@ def turned(r: Rules, d: Any, row: Any, col: Any) -> Any:
 
 
 @phase
-def stamp(s: State, w: Work, r: Rules, b: Any, value: Any) -> None:
+def stamp(s: One, r: Rules, value: Any) -> None:
     """Write all agents on the drawn copies (value 1) or erase them (value 0)."""
     for j in range(r.agents):
-        if s.pos[b, j, 0] < 0:
+        if s.pos[2 * j] < 0:
             continue
-        body = h.P_FROZEN if s.frz[b, j] > 0 else h.P_ACTIVE
+        body = h.P_FROZEN if s.frz[j] > 0 else h.P_ACTIVE
         for d in range(4):
-            row, col = turned(r, d, s.pos[b, j, 0] + r.pad, s.pos[b, j, 1] + r.pad)
-            at = col * r.planes
-            w.canvas[b, d, row, at + body] = value
-            w.canvas[b, d, row, at + h.P_HEADING + ((s.head[b, j] - d) & 3)] = value
+            row, col = turned(r, d, s.pos[2 * j], s.pos[2 * j + 1])
+            at = ((d * r.side + row) * r.side + col) * r.planes
+            s.canvas[at + body] = value
+            s.canvas[at + h.P_HEADING + ((s.head[j] - d) & 3)] = value
             if r.onehot:
-                w.canvas[b, d, row, at + h.P_IDENTITY + j] = value
+                s.canvas[at + h.P_IDENTITY + j] = value
 
 
 @phase
-def window(s: State, w: Work, r: Rules, grid: Any, b: Any, i: Any) -> None:
+def window(s: One, r: Rules, grid: Any, i: Any) -> None:
     """Copy what agent i sees; all planes are 0 while it is off the map."""
-    H, row_bytes = 2 * r.view_radius + 1, grid.shape[3]
-    if s.pos[b, i, 0] < 0:
-        grid[b, i] = 0
+    R, C = r.view_radius, r.planes
+    H = 2 * R + 1
+    target = i * H * H * C
+    if s.pos[2 * i] < 0:
+        for k in range(target, target + H * H * C):
+            grid[k] = 0
         return
-    d = s.head[b, i]
-    row, col = turned(r, d, s.pos[b, i, 0] + r.pad, s.pos[b, i, 1] + r.pad)
-    left = (col - r.view_radius) * r.planes
+    d = s.head[i]
+    row, col = turned(r, d, s.pos[2 * i], s.pos[2 * i + 1])
+    source = ((d * r.side + row - R) * r.side + col - R) * C
     for y in range(H):
-        source, target = w.canvas[b, d, row - r.view_radius + y], grid[b, i, y]
-        for k in range(row_bytes):
-            target[k] = source[left + k]
-    own, at = grid[b, i, r.view_radius], r.view_radius * r.planes
-    own[at + h.P_ACTIVE] = 0
-    own[at + h.P_FROZEN] = 0
-    for plane in range(h.P_HEADING, r.planes):
-        own[at + plane] = 0
+        copy_bytes(grid, target + y * H * C, s.canvas, source + y * r.side * C, H * C)
+    own = target + (R * H + R) * C
+    grid[own + h.P_ACTIVE] = 0
+    grid[own + h.P_FROZEN] = 0
+    for plane in range(h.P_HEADING, C):
+        grid[own + plane] = 0
 
 
 @phase
-def show_debts(s: State, r: Rules, debt: Any, grid: Any, b: Any, i: Any) -> None:
+def show_debts(s: One, r: Rules, debt: Any, grid: Any, i: Any) -> None:
     """Write what each visible agent owes i on its cell: 255 x / (1 + x) for a debt of x zaps."""
-    if s.pos[b, i, 0] < 0:
+    if s.pos[2 * i] < 0:
         return
-    R, d = r.view_radius, s.head[b, i]
+    R, H = r.view_radius, 2 * r.view_radius + 1
+    dr, dc = h.STEP_ROW[s.head[i]], h.STEP_COL[s.head[i]]
     for j in range(r.agents):
-        if j == i or s.pos[b, j, 0] < 0:
+        if j == i or s.pos[2 * j] < 0:
             continue
-        dr, dc = s.pos[b, j, 0] - s.pos[b, i, 0], s.pos[b, j, 1] - s.pos[b, i, 1]
-        y = R + dr * h.STEP_COL[(d + 1) & 3] + dc * h.STEP_COL[d & 3] * 0
-        y = R - (dr * h.STEP_ROW[d] + dc * h.STEP_COL[d])  # cells behind me
-        right = (d + 1) & 3
-        x = R + dr * h.STEP_ROW[right] + dc * h.STEP_COL[right]  # cells to my right
-        if y >= 0 and y <= 2 * R and x >= 0 and x <= 2 * R:
-            owed = max(np.float64(debt[b, j, i]), 0.0)
-            grid[b, i, y, (x + 1) * r.planes - 1] = np.uint8(255.0 * owed / (1.0 + owed) + 0.5)
+        south, east = s.pos[2 * j] - s.pos[2 * i], s.pos[2 * j + 1] - s.pos[2 * i + 1]
+        y = R - (south * dr + east * dc)  # cells ahead of me go up
+        x = R + (south * dc - east * dr)  # cells to my right go right
+        if y >= 0 and y < H and x >= 0 and x < H:
+            owed = max(np.float64(debt[j * r.agents + i]), 0.0)
+            at = ((i * H + y) * H + x + 1) * r.planes - 1
+            grid[at] = np.uint8(255.0 * owed / (1.0 + owed) + 0.5)
 
 
 @phase
-def draw_whole(s: State, w: Work, r: Rules, b: Any) -> None:
+def draw_whole(s: One, r: Rules) -> None:
     """Draw the whole map once: terrain, agent code, heading code."""
-    bright = 64
     for row in range(r.size):
         for col in range(r.size):
-            terrain = s.cell[b, row + r.pad, col + r.pad]
-            w.canvas[b, 0, row, 3 * col] = bright * terrain
-            w.canvas[b, 0, row, 3 * col + 1] = 0
-            w.canvas[b, 0, row, 3 * col + 2] = 0
+            at = 3 * (row * r.size + col)
+            s.canvas[at] = h.SEED_TERRAIN * s.cell[(row + r.pad) * r.side + col + r.pad]
+            s.canvas[at + 1] = 0
+            s.canvas[at + 2] = 0
     for j in range(r.agents):
-        if s.pos[b, j, 0] < 0:
+        if s.pos[2 * j] < 0:
             continue
-        row, at = s.pos[b, j, 0], 3 * s.pos[b, j, 1]
-        frozen = r.grid_fix and s.frz[b, j] > 0
-        w.canvas[b, 0, row, at + 1] = 10 + j + (h.SEED_FROZEN if frozen else 0)
-        w.canvas[b, 0, row, at + 2] = (s.head[b, j] + 1) * (h.SEED_HEADING if r.grid_fix else 1)
+        at = 3 * (s.pos[2 * j] * r.size + s.pos[2 * j + 1])
+        frozen = r.grid_fix and s.frz[j] > 0
+        s.canvas[at + 1] = h.SEED_AGENT + j + (h.SEED_FROZEN if frozen else 0)
+        s.canvas[at + 2] = (s.head[j] + 1) * (h.SEED_HEADING if r.grid_fix else 1)
 
 
 @phase
-def whole(s: State, w: Work, r: Rules, grid: Any, b: Any, i: Any) -> None:
-    """Copy the part of the whole map that agent i sees, fog elsewhere."""
-    fog = h.SEED_FOG if r.grid_fix else 0
-    if s.pos[b, i, 0] < 0:
-        grid[b, i] = 0
+def whole(s: One, r: Rules, grid: Any, i: Any) -> None:
+    """Copy the part of the whole map that agent i sees; fog elsewhere, and everywhere while off."""
+    G, R = r.size, r.view_radius
+    start = 3 * i * G * G
+    present = s.pos[2 * i] >= 0
+    fog = h.SEED_FOG if r.grid_fix and present else 0
+    for k in range(G * G):
+        grid[start + 3 * k] = fog
+        grid[start + 3 * k + 1] = 0
+        grid[start + 3 * k + 2] = 0
+    if not present:
         return
-    y, x, R = s.pos[b, i, 0], s.pos[b, i, 1], r.view_radius
-    for row in range(r.size):
-        for col in range(r.size):
-            seen = abs(row - y) <= R and abs(col - x) <= R
-            at = 3 * col
-            grid[b, i, row, at] = w.canvas[b, 0, row, at] if seen else fog
-            grid[b, i, row, at + 1] = w.canvas[b, 0, row, at + 1] if seen else 0
-            grid[b, i, row, at + 2] = w.canvas[b, 0, row, at + 2] if seen else 0
+    left, right = max(s.pos[2 * i + 1] - R, 0), min(s.pos[2 * i + 1] + R + 1, G)
+    for row in range(max(s.pos[2 * i] - R, 0), min(s.pos[2 * i] + R + 1, G)):
+        at = 3 * (row * G + left)
+        copy_bytes(grid, start + at, s.canvas, at, 3 * (right - left))
     if r.grid_fix:
-        grid[b, i, y, 3 * x + 1] = h.SEED_SELF
+        grid[start + 3 * (s.pos[2 * i] * G + s.pos[2 * i + 1]) + 1] = h.SEED_SELF
 
 
 @phase
-def feel(s: State, r: Rules, debt: Any, vec: Any, b: Any, i: Any) -> None:
+def feel(s: One, r: Rules, debt: Any, vec: Any, i: Any) -> None:
     """Write the vector of agent i: its timers, what the last step did, its last action."""
-    out = vec[b, i]
-    flag = s.flag[b, i] if r.feedback_flags else 0
-    out[0] = s.frz[b, i] / r.timeout
-    out[1] = s.frz[b, i] > 0
-    out[2] = (flag & h.WAS_HIT) != 0
-    out[3] = (flag & h.HIT_AGENT) != 0
-    out[4] = (flag & h.HIT_WASTE) != 0
-    out[5] = s.frz[b, i] == 0 and s.cool[b, i] == 0
-    out[6] = min(max(s.got[b, i], -1.0), 1.0)
-    for a in range(len(h.ACTION_NAMES)):
-        out[h.V_ACTION + a] = s.act[b, i] == a
-    at = h.V_ACTION + len(h.ACTION_NAMES)
+    at = i * r.vec_size
+    flag = s.flag[i] if r.feedback_flags else 0
+    vec[at] = s.frz[i] / r.timeout
+    vec[at + 1] = int(s.frz[i] > 0)
+    vec[at + 2] = int((flag & h.WAS_HIT) != 0)
+    vec[at + 3] = int((flag & h.HIT_AGENT) != 0)
+    vec[at + 4] = int((flag & h.HIT_WASTE) != 0)
+    vec[at + 5] = int(s.frz[i] == 0 and s.cool[i] == 0)
+    vec[at + 6] = min(max(s.got[i], -1.0), 1.0)
+    at += h.V_ACTION
+    for a in range(h.NUM_ACTIONS):
+        vec[at + a] = int(s.act[i] == a)
+    at += h.NUM_ACTIONS
     if r.show_time:
-        out[at] = s.t[b] / r.max_steps
+        vec[at] = s.t[0] / r.max_steps
         at += 1
     if r.debt_self:
         owe = 0.0
         for j in range(r.agents):
-            owe += max(np.float64(debt[b, i, j]), 0.0)
-        out[at] = owe / (1.0 + owe)
+            owe += max(np.float64(debt[i * r.agents + j]), 0.0)
+        vec[at] = owe / (1.0 + owe)

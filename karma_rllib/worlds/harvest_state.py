@@ -17,6 +17,7 @@ EMPTY, APPLE, WASTE, WALL = 0, 1, 2, 3  # terrain
 SITE, ZONE = 1, 2  # bits of `ground`: apples may grow here, waste may lie here
 NOOP, FORWARD, BACKWARD, LEFT, RIGHT, TURN_RIGHT, TURN_LEFT, ZAP = range(8)
 ACTION_NAMES = ("noop", "forward", "backward", "left", "right", "turn_right", "turn_left", "zap")
+NUM_ACTIONS = len(ACTION_NAMES)
 ABSOLUTE_NAMES = ("noop", "north", "south", "west", "east", "turn_right", "turn_left", "zap")
 STEP_ROW = (-1, 0, 1, 0)  # unit vector of each heading, rows
 STEP_COL = (0, 1, 0, -1)  # and columns
@@ -35,7 +36,8 @@ V_ACTION = 7  # first entry of the one-hot last action
 WASTE_COUNTS = 10  # waste cells in a 3x3 block: 0..9
 NEVER = (MAX_NEIGHBOURS + 1) * WASTE_COUNTS  # growth class of a cell that cannot sprout
 AIM_NOTHING, AIM_RIVAL, AIM_WASTE, AIM_FROZEN = 0, 1, 2, 3
-SEED_FOG, SEED_SELF, SEED_FROZEN, SEED_HEADING = 32, 255, 100, 60  # repairs of `full_grid`
+SEED_TERRAIN, SEED_AGENT = 64, 10  # `full_grid`: terrain code times, agent index plus
+SEED_FOG, SEED_SELF, SEED_FROZEN, SEED_HEADING = 32, 255, 100, 60  # and its repairs
 CENTRAL, TWO_PATCH, PATCHES, SITES, UNIFORM = range(5)
 LAYOUTS = ("central", "two_patch", "patches", "sites", "uniform")
 EVERYWHERE, OUTSIDE_APPLES, STRIP = range(3)
@@ -98,6 +100,7 @@ class Work(NamedTuple):
     canvas: np.ndarray  # drawn map: ego uint8 (B, 4, P, P*C), full grid uint8 (B, 1, G, G*3)
     grown: np.ndarray  # growth class, then growth, uint8 (B, P, P)
     order: np.ndarray  # order of moves, int8 (B, N)
+    sprout: np.ndarray  # sprout probability of each growth class at F_glob = 1, float64 (1, 131)
 
 
 class Rules(NamedTuple):
@@ -105,6 +108,7 @@ class Rules(NamedTuple):
 
     size: int  # G
     pad: int  # rim of the padded map [cells]
+    side: int  # P
     agents: int  # N
     planes: int  # C
     max_steps: int
@@ -152,7 +156,7 @@ class Rules(NamedTuple):
     debt_self: bool
     show_time: bool
     feedback_flags: bool
-    sprout: np.ndarray  # sprout probability of each growth class at F_glob = 1, float64 (131,)
+    vec_size: int  # D
 
 
 def sprout_table(p: HarvestParams) -> np.ndarray:
@@ -185,9 +189,11 @@ def count_planes(p: HarvestParams) -> int:
 
 def build_rules(p: HarvestParams) -> Rules:
     """Translate validated parameters for the kernels."""
+    pad = max(p.view_radius, 2)  # windows and the radius-2 disc stay inside
     return Rules(
         size=p.grid_size,
-        pad=max(p.view_radius, 2),  # windows and the radius-2 disc stay inside
+        pad=pad,
+        side=p.grid_size + 2 * pad,
         agents=p.num_agents,
         planes=count_planes(p),
         max_steps=p.max_steps,
@@ -235,13 +241,13 @@ def build_rules(p: HarvestParams) -> Rules:
         debt_self=p.obs_debt == "self",
         show_time=p.obs_time,
         feedback_flags=p.feedback_flags,
-        sprout=sprout_table(p),
+        vec_size=len(VEC_NAMES) + p.obs_time + (p.obs_debt == "self"),
     )
 
 
-def allocate(rules: Rules, num_worlds: int) -> tuple[State, Work]:
+def allocate(params: HarvestParams, rules: Rules, num_worlds: int) -> tuple[State, Work]:
     """Zeroed state and working arrays for B worlds; `wall` and `episode` are set, nothing else."""
-    B, N, P = num_worlds, rules.agents, rules.size + 2 * rules.pad
+    B, N, P = num_worlds, rules.agents, rules.side
     M = N * rules.beam_length * (2 * rules.beam_half_width + 1)
     maps, agents = (B, P, P), (B, N)
     state = State(
@@ -274,5 +280,6 @@ def allocate(rules: Rules, num_worlds: int) -> tuple[State, Work]:
         canvas=np.zeros(canvas, np.uint8),
         grown=np.zeros(maps, np.uint8),
         order=np.zeros(agents, np.int8),
+        sprout=sprout_table(params)[None],
     )
     return state, work
