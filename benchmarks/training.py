@@ -48,7 +48,7 @@ def karma(preset: str) -> Any:
 def stock(preset: str) -> Any:
     """RLlib's PPO on the same world with the same module."""
     ours = KarmaConfig().module(preset=preset).ppo(max_seq_len=SEQUENCE)
-    spec = ours.get_default_rl_module_spec().rl_module_specs[SHARED_MODULE]
+    spec = ours.get_default_rl_module_spec()
     agents_steps = ENVS * ROLLOUT
     config = (
         PPOConfig()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from ray.rllib.algorithms.ppo.ppo import PPOConfig
-from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.annotations import override
 
@@ -172,18 +171,14 @@ class KarmaConfig(PPOConfig):
         super().validate()
 
     @override(PPOConfig)
-    def get_default_rl_module_spec(self) -> MultiRLModuleSpec:
-        """One shared `KarmaModule` for all agents."""
-        return MultiRLModuleSpec(
-            rl_module_specs={
-                SHARED_MODULE: RLModuleSpec(
-                    module_class=KarmaModule,
-                    model_config={
-                        "net": dict(self.module_settings),
-                        "action_floor": self.action_floor,
-                        "seed": int(self.seed or 0),
-                        "max_seq_len": self.max_seq_len,
-                    },
-                )
-            }
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """`KarmaModule`; RLlib makes one of it, shared by all agents."""
+        return RLModuleSpec(
+            module_class=KarmaModule,
+            model_config={
+                "net": dict(self.module_settings),
+                "action_floor": self.action_floor,
+                "seed": int(self.seed or 0),
+                "max_seq_len": self.max_seq_len,
+            },
         )

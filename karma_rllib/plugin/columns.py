@@ -7,6 +7,7 @@ neither Tune's CSV nor a stop criterion ever meets a hole.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from karma_rllib.analysis import social
@@ -47,7 +48,7 @@ def result_columns(
     sums = learner.get("fingerprint", {})
     columns["counts"].update({name: float(sums.get(name, 0.0)) for name in FINGERPRINT_SUMS})
     for family, names in FAMILIES.items():
-        fresh, before = learner.get(family, {}), last.get(family, {})
+        fresh, before = _known(learner.get(family, {})), last.get(family, {})
         columns[family] = {
             name: float(fresh.get(name, before.get(name, START.get(name, 0.0)))) for name in names
         }
@@ -58,3 +59,8 @@ def result_columns(
     mirror = columns["mirror"]
     mirror["v_gap"] = mirror["v_after"] - mirror["v_victim"]
     return columns
+
+
+def _known(values: dict[str, Any]) -> dict[str, float]:
+    """Without what was not logged in this iteration, which RLlib reports as NaN."""
+    return {name: float(value) for name, value in values.items() if not math.isnan(value)}

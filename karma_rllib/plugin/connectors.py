@@ -19,6 +19,7 @@ from ray.rllib.evaluation.postprocessing import Postprocessing
 from ray.rllib.utils.annotations import override
 
 from karma_rllib.credit.gae import gae
+from karma_rllib.plugin.event_frames import labels
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.worlds.harvest_state import ZAP
 
@@ -113,12 +114,13 @@ class FragmentsToBatch(ConnectorV2):
 
     Advantages are standardised over the agent-steps in which the agent could act. A
     recurrent network gets sequences padded to the longest, with `loss_mask` and the stored
-    recurrent state of each sequence's first step, so the first epoch's ratio is 1.
+    recurrent state of each sequence's first step, so the first epoch's ratio is 1. With
+    `labels`, minibatches also carry who was what in each frame.
     """
 
-    def __init__(self, module_id: str, device: Any) -> None:
+    def __init__(self, module_id: str, device: Any, *, labels: bool = False) -> None:
         super().__init__()
-        self.module_id, self.device = module_id, device
+        self.module_id, self.device, self.labels = module_id, device, labels
 
     @override(ConnectorV2)
     def __call__(
@@ -133,6 +135,8 @@ class FragmentsToBatch(ConnectorV2):
             episodes, shared_data[ADVANTAGES], shared_data[TARGETS]
         ):
             columns = flat_columns(fragment, (advantage - mean) / std, target)
+            if self.labels:
+                columns |= labels(fragment)
             rows = _sequences(columns, fragment, longest) if stateful else _steps(columns)
             parts.append(rows)
         batch[self.module_id] = _tensors(_concatenate(parts), self.device)

@@ -189,7 +189,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             fragment.reward,
             max_steps=self.lifetime.max_steps,
             timeout=self.lifetime.params.timeout,
-            waste_zone=self.lifetime.world.waste_zone_cells,
+            waste_zone=self.lifetime.params.waste_cells_possible,
         )
         self.book.update(events, fragment.reward, fragment.truncated)
         sums.update(self.book.drain())

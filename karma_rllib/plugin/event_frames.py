@@ -10,9 +10,19 @@ from typing import Any
 import numpy as np
 
 from karma_rllib.plugin.fragment import Fragment
-from karma_rllib.worlds.events import Events, decision_roles, zap_id
+from karma_rllib.worlds.events import (
+    IGNORE,
+    NEUTRAL,
+    Events,
+    decision_roles,
+    outcome_roles,
+    zap_id,
+)
 
 Frames = dict[str, np.ndarray]
+
+# Columns that say who was what in each frame, in the order `nets.in_batch.InBatch` takes them.
+LABELS = ("role_decision", "role_outcome", "zid_decision", "zid_outcome")
 
 
 def pairs(
@@ -98,4 +108,37 @@ def single_frames(fragment: Fragment, chosen: np.ndarray) -> dict[str, Frames]:
 def neutral_steps(fragment: Fragment) -> np.ndarray:
     """Agent-steps in which the agent could act and nothing social happened; bool (T, W, N)."""
     events = Events(**fragment.events)
-    return (decision_roles(events) == 0) & events.active & ~events.fired
+    return (decision_roles(events) == NEUTRAL) & events.active & ~events.fired
+
+
+def labels(fragment: Fragment) -> dict[str, np.ndarray]:
+    """Who was what in each frame o_0..o_{T-1}: the columns `LABELS`, (T, W, N).
+
+    The outcome label of a frame tells of the step before it; a fragment's first frame and an
+    episode's first frame have none.
+    """
+    events = Events(**fragment.events)
+    chosen = decision_roles(events)
+    frozen_next = np.concatenate([~events.active[1:], np.zeros_like(events.active[:1])])
+    effect = outcome_roles(events, frozen_next)
+    fired, got = _zaps(fragment)
+    took_part = np.where(got >= 0, got, fired)
+    fresh = np.concatenate([np.ones_like(fragment.truncated[:1]), fragment.truncated[:-1]])
+
+    def shift(column: np.ndarray, empty: int) -> np.ndarray:
+        later = np.concatenate([np.full_like(column[:1], empty), column[:-1]])
+        return np.where(fresh[:, :, None], empty, later)
+
+    columns = (chosen, shift(effect, IGNORE), fired, shift(took_part, -1))
+    return dict(zip(LABELS, columns, strict=True))
+
+
+def _zaps(fragment: Fragment) -> tuple[np.ndarray, np.ndarray]:
+    """Identity of the zap each agent landed and of the one it received, -1 for none."""
+    hit = fragment.events["hit"]
+    t, w, i, j = np.nonzero(hit)
+    zid = zap_id(fragment.uid[w], fragment.events["g"][t, w], i, j)
+    landed, received = np.full((2, *hit.shape[:3]), -1, np.int64)
+    landed[t, w, i] = zid
+    received[t, w, j] = zid
+    return landed, received

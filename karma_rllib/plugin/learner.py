@@ -22,6 +22,7 @@ from ray.rllib.utils.annotations import override
 from torch import Tensor
 
 from karma_rllib.nets.losses import ppo_loss
+from karma_rllib.plugin.allocator import keep_freed_memory
 from karma_rllib.plugin.auxiliary import Auxiliary
 from karma_rllib.plugin.connectors import ACTIVE, Advantages, FragmentsToBatch
 from karma_rllib.plugin.env_runner import SHARED_MODULE
@@ -29,6 +30,7 @@ from karma_rllib.plugin.minibatches import Minibatches
 from karma_rllib.plugin.stats import Averages
 
 KL_COEFFICIENT = "curr_kl_coeffs"
+PPO_STATS = ("policy_loss", "vf_loss", "entropy", "kl", "clip_fraction", "explained_variance")
 
 
 class KarmaLearner(PPOTorchLearner):
@@ -43,6 +45,7 @@ class KarmaLearner(PPOTorchLearner):
         super().build()
         config = self.config
         if self.device.type == "cpu":
+            keep_freed_memory()
             torch.set_num_threads(max(1, int(config.num_cpus_for_main_process)))
         self.averages = Averages()
         self.timesteps: dict[str, Any] = {}
@@ -51,7 +54,9 @@ class KarmaLearner(PPOTorchLearner):
             Advantages(config.gamma, config.lambda_, config.action_floor, SHARED_MODULE)
         )
         self._learner_connector.append(self.auxiliary.connector())
-        self._learner_connector.append(FragmentsToBatch(SHARED_MODULE, self.device))
+        self._learner_connector.append(
+            FragmentsToBatch(SHARED_MODULE, self.device, labels=self.auxiliary.needs_labels)
+        )
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
@@ -82,8 +87,6 @@ class KarmaLearner(PPOTorchLearner):
     ) -> Minibatches:
         fragments = training_data.episodes
         batch = self._make_batch_if_necessary(training_data=training_data)
-        net = self.module[SHARED_MODULE].unwrapped().net
-        self.auxiliary.prepare(net)
         return Minibatches(
             batch.policy_batches[SHARED_MODULE],
             module_id=SHARED_MODULE,
@@ -121,9 +124,16 @@ class KarmaLearner(PPOTorchLearner):
             entropy_coeff=entropy_coeff,
             kl_coeff=coeff,
         )
-        self.averages.add("ppo", stats)
+        self.averages.add("ppo", self._ppo_stats(stats))
         net = self.module[module_id].unwrapped().net
         return loss + self.auxiliary.loss(net, batch, fwd_out, self.averages)
+
+    def _ppo_stats(self, stats: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The columns of one minibatch; the ratio's error is that of the first one only."""
+        own = {name: stats[name] for name in PPO_STATS}
+        if ("ppo", "ratio_epoch0") not in self.averages.values:
+            own["ratio_epoch0"] = stats["max_ratio_error"]
+        return own
 
     @override(Learner)
     def postprocess_gradients_for_module(
