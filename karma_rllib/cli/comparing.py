@@ -1,0 +1,63 @@
+"""``karma compare``: the table, the pictures, the report and the films of run folders."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+
+from karma_rllib.cli import evaluation
+from karma_rllib.config import Budget, ConfigError, files
+
+FOLDER = "comparison"  # in the first run folder, unless told otherwise
+WIDTH = 120
+
+
+def compare(run_dirs: list[Path], out: Path | None, *, films: bool) -> None:
+    """Compare conditions over run folders and say where the results are.
+
+    Args:
+        run_dirs: run folders; several are pooled.
+        out: where to write; None: `FOLDER` in the first run folder.
+        films: also film an episode of every condition.
+
+    Raises:
+        ConfigError: a folder is not a run, or holds no results yet.
+    """
+    from karma_rllib.analysis import figures, report, tables
+    from karma_rllib.analysis.compare import compare as pool
+
+    console = Console()
+    console = console if console.is_terminal else Console(width=WIDTH)
+    target = out or run_dirs[0] / FOLDER
+    try:
+        comparison = pool(run_dirs, target, _late_fraction(run_dirs[0]))
+    except ValueError as err:
+        raise ConfigError(str(err)) from None
+    console.print(tables.terminal(comparison))
+    figures.draw(comparison)
+    gifs = _film(run_dirs, comparison.conditions, target) if films else {}
+    names = shlex.join(["karma", "compare", *map(str, run_dirs)])
+    page = report.write_report(comparison, gifs=gifs, command=names)
+    console.print(f"report: {page}", soft_wrap=True, highlight=False)
+
+
+def _late_fraction(run_dir: Path) -> float:
+    """The share of a run that its experiment says results are read from."""
+    path = run_dir / "experiment.yaml"
+    budget = files.read(path)[0].get("budget") if path.is_file() else None
+    share = budget.get("late_fraction") if isinstance(budget, dict) else None
+    return float(share) if share is not None else Budget().late_fraction
+
+
+def _film(run_dirs: list[Path], conditions: list[str], target: Path) -> dict[str, Path]:
+    """One film per condition, of the first trial that has a policy; the same world for all."""
+    gifs = {}
+    for condition in conditions:
+        trials = [trial for run in run_dirs for trial in sorted(run.glob(f"{condition}_s*"))]
+        trial = next((t for t in trials if any(t.glob(evaluation.POLICIES))), None)
+        if trial is not None:
+            policy, world = evaluation.open_policy(trial, seed=0)
+            gifs[condition] = evaluation.film(policy, world, 0, target / f"{condition}.gif")
+    return gifs

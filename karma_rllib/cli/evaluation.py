@@ -1,0 +1,185 @@
+"""``karma evaluate``: play a policy against itself and count.
+
+Shapes: T env-steps, B worlds, N agents.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from karma_rllib.config import ConfigError
+
+if TYPE_CHECKING:
+    from karma_rllib.nets.policy import Policy
+
+WIDTH = 120  # columns where the output is not a terminal
+WORLDS = 32  # played side by side at most
+POLICY_FOLDER = "policy"
+POLICIES = f"checkpoint_*/{POLICY_FOLDER}/policy.json"  # in a trial's folder
+FILM_SIDE, FILM_LENGTH = 320, 300  # of a picture [pixels], of a film [pictures]
+
+
+def evaluate(checkpoint: Path, episodes: int, seed: int, gif: Path | None) -> None:
+    """Play, print the metrics, and film an episode if asked to.
+
+    Args:
+        checkpoint: a checkpoint, its policy folder, or a trial's folder.
+        episodes: to play, every agent acting on the policy.
+        seed: of worlds and actions.
+        gif: file for a film of one episode.
+
+    Raises:
+        ConfigError: there is no policy, or it cannot be played.
+    """
+    policy, world = open_policy(checkpoint, seed)
+    metrics = play(policy, world, episodes, seed)
+    _print(policy, metrics, episodes)
+    if gif is not None:
+        Console().print(f"film: {film(policy, world, seed, gif)}", soft_wrap=True)
+
+
+def find_policy(path: Path) -> Path:
+    """The policy folder that a path means: itself, a checkpoint's, or a trial's newest.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not path.exists():
+        raise ConfigError(f"{path}: no such checkpoint")
+    for folder in (path, path / POLICY_FOLDER):
+        if (folder / "policy.json").is_file():
+            return folder
+    newest = max(path.glob(POLICIES), default=None)
+    if newest is None:
+        raise ConfigError(
+            f"{path}: holds no trained policy (name a checkpoint_... folder or the trial around it)"
+        )
+    return newest.parent
+
+
+def open_policy(path: Path, seed: int) -> tuple[Policy, dict[str, Any]]:
+    """Load a policy and the description of the world it was trained in.
+
+    Returns:
+        The policy, and the arguments of `make_lifetime` that its world is made with.
+
+    Raises:
+        ConfigError: the files are missing or damaged, or do not say which world.
+    """
+    from karma_rllib.nets.policy import load_policy
+
+    folder = find_policy(path)
+    try:
+        policy = load_policy(folder, seed=seed)
+    except (ValueError, OSError, json.JSONDecodeError) as err:
+        raise ConfigError(f"{folder}: {_flat(err)}") from None
+    world = policy.meta.get("world")
+    if not isinstance(world, dict) or "name" not in world:
+        raise ConfigError(f"{folder}: its policy.json does not say in which world it was trained")
+    return policy, {
+        "world": world["name"],
+        "profile": world.get("profile"),
+        **world.get("params", {}),
+    }
+
+
+def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dict[str, float]:
+    """Play whole episodes and compute the social metrics.
+
+    Args:
+        policy: acts for every agent.
+        world: arguments of `make_lifetime`.
+        episodes: at least so many; worlds side by side all play equally many.
+        seed: of the worlds.
+
+    Raises:
+        ConfigError: the policy does not fit the world.
+    """
+    from karma_rllib.analysis import social
+    from karma_rllib.society.lifetime import make_lifetime
+
+    rounds = -(-episodes // WORLDS)
+    name, rest = world["world"], {k: v for k, v in world.items() if k != "world"}
+    life = make_lifetime(name, num_worlds=-(-episodes // rounds), seed=seed, **rest)
+    try:
+        policy.check(life.obs_shapes, life.num_actions)
+    except ValueError as err:
+        raise ConfigError(_flat(err)) from None
+    book = social.EpisodeBook(life.num_worlds, life.num_agents)
+    sums: dict[str, float] = {}
+    for _ in range(rounds):
+        events, reward, truncated = _episode(policy, life)
+        counts = social.tally(
+            events,
+            reward,
+            max_steps=life.max_steps,
+            timeout=life.params.timeout,
+            waste_zone=life.params.waste_cells_possible,
+        )
+        book.update(events, reward, truncated)
+        sums = social.pool([sums, counts])
+    # What the book drains are the sums of all finished episodes at once.
+    return social.rates({**sums, **book.drain()})
+
+
+def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """One episode in every world.
+
+    Returns:
+        Stacks of events (T, B, ...), rewards (T, B, N) and truncations (T, B).
+    """
+    obs = life.reset()
+    state = policy.initial_state(life.num_worlds * life.num_agents)
+    steps = []
+    for _ in range(life.max_steps):
+        rows = {key: column.reshape(-1, *column.shape[2:]) for key, column in obs.items()}
+        actions, state = policy.step(rows, state)
+        out = life.step(actions.reshape(life.num_worlds, life.num_agents))
+        obs = out.obs
+        # The world overwrites what a step returned: keep copies.
+        steps.append([np.array(a) for a in (*out.events, out.reward, out.truncated)])
+    *events, reward, truncated = (np.stack(column) for column in zip(*steps, strict=True))
+    return type(out.events)(*events), reward, truncated
+
+
+def film(policy: Policy, world: dict[str, Any], seed: int, path: Path) -> Path:
+    """Film one episode of a policy to a GIF, its beginning if it is long; returns the file."""
+    from karma_rllib import worlds
+    from karma_rllib.envs import film
+
+    rest = {k: v for k, v in world.items() if k not in ("world", "profile")}
+    side = worlds.resolve_params(world["world"], world["profile"], **rest).grid_size
+    cell = max(4, FILM_SIDE // side // 2 * 2)  # [pixels], even
+    pictures = film.record(policy, seed=seed, cell=cell, **world)
+    return film.save_gif(pictures[:FILM_LENGTH], path)
+
+
+def _print(policy: Policy, metrics: dict[str, float], episodes: int) -> None:
+    from karma_rllib.analysis.definitions import METRICS
+
+    origin = ", ".join(
+        f"{key} {policy.meta[key]}"
+        for key in ("condition", "seed", "agent_steps")
+        if policy.meta.get(key) is not None
+    )
+    table = Table(title=f"{episodes} episodes: {origin}", title_justify="left", box=box.SIMPLE_HEAD)
+    for head, side in (("metric", "left"), ("value", "right"), ("meaning", "left")):
+        table.add_column(head, justify=side)  # type: ignore[arg-type]
+    for name, value in metrics.items():
+        table.add_row(f"social/{name}", f"{value:.4g}", METRICS[name].description)
+    width = None if sys.stdout.isatty() else WIDTH
+    Console(markup=False, highlight=False, width=width).print(table)
+
+
+def _flat(err: Exception) -> str:
+    """An error's text on one line."""
+    return re.sub(r"\s+", " ", str(err)).strip()

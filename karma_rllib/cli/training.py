@@ -1,0 +1,101 @@
+"""``karma train`` and ``karma resume``: run, say what happened, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from karma_rllib.cli import examples
+from karma_rllib.config import ConfigError, ExperimentConfig, first_seeds
+
+if TYPE_CHECKING:
+    from karma_rllib.experiment import Outcome
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def load(file: str, overrides: list[str], seeds: int | None = None) -> ExperimentConfig:
+    """Read an experiment and lay the command line's wishes over it.
+
+    Args:
+        file: a path, or the name of an example.
+        overrides: ``section.key=value`` texts.
+        seeds: run only the first so many seeds; None: all.
+
+    Raises:
+        ConfigError: anything wrong with the file or a wish, in one sentence.
+    """
+    path = examples.find(file)
+    if not path.exists() and path.suffix == "" and examples.examples():
+        names = ", ".join(examples.examples())
+        raise ConfigError(f"{file}: no such file, and no such example (they are {names})")
+    config = ExperimentConfig.load(path, overrides)
+    if seeds is None:
+        return config
+    return config.with_overrides([f"seeds={list(_first(config.seeds, seeds))}"])
+
+
+def _first(listed: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """The first `count` of the listed seeds; the standard list goes on where it was used."""
+    if count <= len(listed):
+        return listed[:count]
+    if listed != first_seeds(len(listed)):
+        raise ConfigError(
+            f"--seeds {count}: the experiment lists only {len(listed)} seeds of its own; name more "
+            "with --set seeds=[...]"
+        )
+    return first_seeds(count)
+
+
+def train(config: ExperimentConfig, storage: Path, address: str | None, *, films: bool) -> int:
+    """Run an experiment in a new folder and compare its conditions; returns the exit code.
+
+    Raises:
+        ConfigError: it cannot be run here; nothing was written.
+    """
+    from karma_rllib import experiment
+
+    outcome = experiment.run(config, storage, address=address, on_start=_announce)
+    return _finish(outcome, films=films)
+
+
+def resume(run_dir: Path, address: str | None, *, films: bool) -> int:
+    """Go on with an experiment and compare its conditions; returns the exit code.
+
+    Raises:
+        ConfigError: not a run folder, or it cannot be run here.
+    """
+    from karma_rllib import experiment
+
+    outcome = experiment.resume(run_dir, address=address, on_start=_announce)
+    return _finish(outcome, films=films)
+
+
+def _announce(run_dir: Path) -> None:
+    typer.echo(f"run folder: {_short(run_dir)}")
+
+
+def _finish(outcome: Outcome, *, films: bool) -> int:
+    """Compare what there is, name what failed, say how to go on."""
+    from karma_rllib.cli import comparing
+
+    folder = _short(outcome.run_dir)
+    if outcome.interrupted:
+        typer.echo(f"karma: interrupted; go on with: karma resume {folder}", err=True)
+        return INTERRUPTED
+    try:
+        comparing.compare([outcome.run_dir], None, films=films)
+    except ConfigError as err:  # no trial finished an iteration
+        typer.echo(f"karma: nothing to compare: {err}", err=True)
+    for name, path in outcome.failures.items():
+        where = f"see {_short(path)}" if path else "it left no error file"
+        typer.echo(f"karma: trial {name} failed; {where}", err=True)
+    return FAILED if outcome.failures else DONE
+
+
+def _short(path: Path) -> Path:
+    """Relative to here where that is shorter to type."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
