@@ -204,14 +204,24 @@ class HarvestWorld:
             array[...] = state[name]
         self._run(kernels.derive, ())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: how the worlds were built, and their state."""
+        build = {"num_worlds": self.num_worlds, "seed": self.seed, "num_threads": self.num_threads}
+        return {"params": self.params, "build": build, "state": self.get_state()}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """Build the worlds anew and continue: some arrays share memory, which no pickle keeps."""
+        self.__init__(saved["params"], **saved["build"])  # type: ignore[misc]
+        self.set_state(saved["state"])
+
     def frame(self, b: int = 0) -> Frame:
         """Copy what a renderer needs of world b."""
-        s, pad, G = self._state, self._rules.pad, self.params.grid_size
+        s, P, G = self._state, self._rules.side, self.params.grid_size
         beam = np.zeros((G, G), np.bool_)
         lit = s.lit[b, : s.lit_n[b]]
         beam[lit[:, 0], lit[:, 1]] = True
         return Frame(
-            cells=s.cell[b, pad : pad + G, pad : pad + G].copy(),
+            cells=s.cell[b, : P * P].reshape(P, P)[h.RIM : -h.RIM, h.RIM : -h.RIM].copy(),
             pos=s.pos[b].copy(),
             head=s.head[b].copy(),
             frozen=s.frz[b] > 0,
