@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from karma_rllib.analysis import tables
+from karma_rllib.analysis import tables, words
 from karma_rllib.analysis.late import Interval, condition_table, contrast_table, late_runs
 from karma_rllib.analysis.runs import MAIN, RunFolder, load_folders, missing_runs, open_runs
 
@@ -76,7 +76,7 @@ def compare(
         late_fraction=late_fraction,
         out_dir=Path(out_dir),
     )
-    tables.write(comparison)
+    tables.write(comparison, introduction=words.markdown(words.summarise(comparison)))
     return comparison
 
 

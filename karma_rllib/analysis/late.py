@@ -50,6 +50,24 @@ COLUMNS = (
     Column("v_before", "V before", "Value", 2, "", signed=True),
     Column("v_after", "V after", "Value", 2, "", signed=True),
     Column("v_victim", "V victim", "Value", 2, "", signed=True),
+    # In files and figures only: no group.
+    Column("yield", "apples per episode", "", 1, "higher"),
+    Column("beam_use", "beam use", "", 3, ""),
+    Column("hit_ratio", "hit ratio", "", 3, ""),
+    Column("frozen_share", "frozen", "", 3, "lower"),
+    Column("waste_targeting", "waste targeting", "", 1, "higher"),
+    Column("exclusion_gain", "exclusion gain", "", 2, "", signed=True),
+    Column("stock", "stock", "", 1, ""),
+    Column("waste_level", "waste level", "", 2, "lower"),
+    Column("efficiency", "U", "", 2, "higher"),
+    Column("equality", "E", "", 2, "higher"),
+    Column("sustainability", "S", "", 0, "higher"),
+    Column("peace", "P", "", 2, "higher"),
+)
+
+#: Metrics that mean nothing in a world without waste.
+DUAL_USE_ONLY = frozenset(
+    {"cooperation_rate", "selectivity", "zap_given_waste", "waste_targeting", "waste_level"}
 )
 
 #: Metrics whose ratio to the baseline is reported.
@@ -134,14 +152,20 @@ def _values(runs: pd.DataFrame, column: Column) -> NDArray[np.float64]:
 
 
 def condition_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and interval of every shown metric of every condition."""
+    """Mean and interval of every metric of `COLUMNS` that the world gives a meaning to."""
     rows = [
         {"condition": condition, "metric": column.name}
         | summarise(column, _values(group, column))._asdict()
         for condition, group in runs.groupby("condition", sort=False)
         for column in COLUMNS
+        if dual_use(runs) or column.name not in DUAL_USE_ONLY
     ]
     return pd.DataFrame(rows)
+
+
+def dual_use(runs: pd.DataFrame) -> bool:
+    """Whether anyone ever cleaned: without that, zaps have one use only."""
+    return bool((runs["cooperation_rate"] > 0).any())
 
 
 def contrast_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -152,8 +176,7 @@ def contrast_table(runs: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["condition", "metric", "ratio", "low", "high", "n"]
     base = runs[runs["condition"] == BASELINE].set_index("seed")
-    cleaned = bool((runs["cooperation_rate"] > 0).any())  # else there was no waste to clean
-    metrics = [m for m in CONTRASTED if cleaned or m not in ("cooperation_rate", "selectivity")]
+    metrics = [m for m in CONTRASTED if dual_use(runs) or m not in DUAL_USE_ONLY]
     rows = []
     for condition, group in runs.groupby("condition", sort=False):
         own = group.set_index("seed")

@@ -19,9 +19,9 @@ from karma_rllib.analysis.late import COLUMNS, LEVEL, Column, Interval
 if TYPE_CHECKING:
     from karma_rllib.analysis.compare import Comparison
 
-GROUPS = tuple(dict.fromkeys(column.group for column in COLUMNS))
+GROUPS = tuple(dict.fromkeys(column.group for column in COLUMNS if column.group))
 
-_UNITS = {
+UNITS = {
     "Behaviour": "per agent-step; selectivity in cleans per hit",
     "Aim": "by what is first in the line of fire; targeting: rival / nothing",
     "Value": "mean over hits; V of attacker before and after, of victim after",
@@ -59,9 +59,10 @@ def caption(comparison: Comparison) -> str:
     )
 
 
-def columns_of(group: str) -> list[Column]:
-    """The metrics of one of the `GROUPS`."""
-    return [column for column in COLUMNS if column.group == group]
+def columns_of(comparison: Comparison, group: str) -> list[Column]:
+    """The metrics of one of the `GROUPS` that the comparison has."""
+    known = set(comparison.table["metric"])
+    return [column for column in COLUMNS if column.group == group and column.name in known]
 
 
 def terminal(comparison: Comparison) -> Group:
@@ -74,7 +75,7 @@ def terminal(comparison: Comparison) -> Group:
 
 def _terminal_table(comparison: Comparison, group: str) -> Table:
     table = Table(
-        title=f"{group}  [dim not bold]{escape(_UNITS[group])}[/]",
+        title=f"{group}  [dim not bold]{escape(UNITS[group])}[/]",
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -83,10 +84,13 @@ def _terminal_table(comparison: Comparison, group: str) -> Table:
     )
     table.add_column("condition", no_wrap=True)
     table.add_column("n", justify="right")
-    for column in columns_of(group):
+    for column in columns_of(comparison, group):
         table.add_column(column.title, justify="right")
     for condition in comparison.conditions:
-        cells = [_terminal_cell(comparison, condition, column) for column in columns_of(group)]
+        cells = [
+            _terminal_cell(comparison, condition, column)
+            for column in columns_of(comparison, group)
+        ]
         n = (comparison.runs["condition"] == condition).sum()
         table.add_row(Text(condition, style="bold"), str(n), *cells)
     return table
@@ -102,7 +106,7 @@ def markdown(comparison: Comparison) -> str:
     """The same tables in Markdown, with the caption and the notes."""
     parts = []
     for group in GROUPS:
-        columns = columns_of(group)
+        columns = columns_of(comparison, group)
         titles = " | ".join(column.title.replace("|", "\\|") for column in columns)
         lines = [f"| condition | n | {titles} |", "|---|--:|" + "--:|" * len(columns)]
         for condition in comparison.conditions:
@@ -110,7 +114,7 @@ def markdown(comparison: Comparison) -> str:
             cells = [_markdown_cell(comparison.cell(condition, c.name), c) for c in columns]
             lines.append(f"| {condition} | {n} | {' | '.join(cells)} |")
         parts.append(
-            f"**{group}** ({_UNITS[group].replace('|', chr(92) + '|')})\n\n" + "\n".join(lines)
+            f"**{group}** ({UNITS[group].replace('|', chr(92) + '|')})\n\n" + "\n".join(lines)
         )
     notes = "".join(f"\n- {note}" for note in comparison.notes)
     return "\n\n".join(parts) + f"\n\n{caption(comparison)}\n{notes}\n"
@@ -145,14 +149,14 @@ def as_json(comparison: Comparison) -> str:
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
-def write(comparison: Comparison) -> list[str]:
+def write(comparison: Comparison, introduction: str = "") -> list[str]:
     """Write `comparison.csv`, `comparison.json`, `comparison.md`, `runs.csv`; return the names."""
     out = comparison.out_dir
     out.mkdir(parents=True, exist_ok=True)
     texts = {
         "comparison.csv": comparison.table.to_csv(index=False, lineterminator="\n"),
         "comparison.json": as_json(comparison),
-        "comparison.md": markdown(comparison),
+        "comparison.md": f"{introduction}\n{markdown(comparison)}".lstrip(),
         "runs.csv": comparison.runs.to_csv(index=False, lineterminator="\n"),
     }
     for name, text in texts.items():

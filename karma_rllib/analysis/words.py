@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from karma_rllib.analysis.late import BASELINE, COLUMNS, LEVEL, OFFSET, Interval
 from karma_rllib.analysis.tables import bounds, number
@@ -27,13 +27,26 @@ _NOUNS = {
 _DIGITS = {column.name: column.digits for column in COLUMNS}
 
 
+class Finding(NamedTuple):
+    """One condition against the baseline: a sentence per metric."""
+
+    condition: str
+    pairs: int  # of seeds
+    sentences: list[str]
+
+    @property
+    def head(self) -> str:
+        """What is compared, and from how many runs."""
+        return f"{self.condition} against {BASELINE} ({_counted(self.pairs, 'pair')} of seeds)"
+
+
 @dataclass(frozen=True)
 class Summary:
     """Plain text, to be escaped by whoever prints it."""
 
     setup: str  # what was run
     gate: str  # whether the baseline shows anything to change; "" without a baseline
-    findings: list[tuple[str, list[str]]]  # (condition and pairs of seeds, a sentence per metric)
+    findings: list[Finding]
     caution: str  # how much weight the numbers bear
 
 
@@ -114,15 +127,15 @@ def _with_interval(interval: Interval, digits: int) -> str:
     return f"{number(interval.mean, digits)} {bounds(interval, digits)}"
 
 
-def _findings(comparison: Comparison) -> list[tuple[str, list[str]]]:
-    findings: dict[str, list[str]] = {}
+def _findings(comparison: Comparison) -> list[Finding]:
+    findings: dict[str, Finding] = {}
     for row in comparison.contrasts.to_dict(orient="records"):
         condition, metric = row["condition"], row["metric"]
         ratio = Interval(row["ratio"], row["low"], row["high"], row["n"])
         own, base = comparison.cell(condition, metric), comparison.cell(BASELINE, metric)
-        head = f"{condition} against {BASELINE} ({_counted(ratio.n, 'pair')} of seeds)"
-        findings.setdefault(head, []).append(sentence(metric, own.mean, base.mean, ratio))
-    return list(findings.items())
+        finding = findings.setdefault(condition, Finding(condition, ratio.n, []))
+        finding.sentences.append(sentence(metric, own.mean, base.mean, ratio))
+    return list(findings.values())
 
 
 def sentence(metric: str, own: float, base: float, ratio: Interval) -> str:
@@ -152,7 +165,7 @@ def change(ratio: float) -> str:
         return f"\N{MULTIPLICATION SIGN}{number(ratio, 1)}"
     percent = 100 * (ratio - 1)
     sign = "+" if percent > 0 else ""
-    return f"{sign}{number(percent, 0)} %"
+    return f"{sign}{number(percent, 0)}\N{NO-BREAK SPACE}%"
 
 
 def _caution(comparison: Comparison) -> str:
@@ -172,9 +185,18 @@ def _caution(comparison: Comparison) -> str:
             "\u201cNo difference shown\u201d does not mean that there is none.",
             "A change that a control (broken, placebo, shuffled) shows as well is not due to what"
             " the mirror aligns.",
-            f"Intervals are {100 * LEVEL:g} % t intervals over seeds; rates are compared after adding"
-            f" {OFFSET:g} per agent-step.",
+            f"Intervals are {100 * LEVEL:g} % t intervals over seeds; rates are compared after"
+            f" adding {OFFSET:g} per agent-step.",
         ]
     elif BASELINE not in comparison.conditions:
         parts.append("There is no baseline among the conditions, so nothing is compared with it.")
     return " ".join(parts)
+
+
+def markdown(summary: Summary) -> str:
+    """The summary as Markdown."""
+    parts = [summary.setup, summary.gate]
+    for finding in summary.findings:
+        items = "\n".join(f"- {text}" for text in finding.sentences)
+        parts.append(f"**{finding.head}**\n\n{items}")
+    return "\n\n".join(part for part in (*parts, summary.caution) if part) + "\n"

@@ -1,0 +1,50 @@
+"""Learning curves as data: per run, rates of counts added up over bins of agent-steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from karma_rllib.analysis.late import window_metrics
+from karma_rllib.analysis.runs import KEYS
+
+BINS = 50  # over the longest run, so that a point holds enough events to be a rate
+
+
+def binned(frame: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
+    """Every metric of every run in equal bins of agent-steps.
+
+    Rates of single iterations are noisy and their mean is not the rate of the whole; so counts are
+    added up within a bin before they are divided. A bin is never shorter than an iteration.
+
+    Args:
+        frame: see `runs.load_runs`.
+        bins: how many bins the longest run is cut into.
+
+    Returns:
+        One row per (run, stage, condition, seed, bin) with `x`, the bin's centre [agent-steps].
+    """
+    steps = frame.groupby(KEYS)["agent_steps"].diff().median()
+    width = frame["agent_steps"].max() / bins
+    if math.isfinite(steps):
+        width = max(width, float(steps))
+    number = np.ceil(frame["agent_steps"] / width).astype(int)
+    rows = []
+    for key, part in frame.assign(bin=number).groupby([*KEYS, "bin"], sort=False):
+        ids = tuple(key)[: len(KEYS)]
+        metrics: dict[str, Any] = dict(window_metrics(part))
+        metrics["selectivity"] = math.exp(metrics["log_selectivity"])  # finite without a hit
+        rows.append(
+            dict(zip(KEYS, ids, strict=True)) | {"x": (part["bin"].iloc[0] - 0.5) * width} | metrics
+        )
+    return pd.DataFrame(rows)
+
+
+def over_seeds(curves: pd.DataFrame, metric: str, log: bool) -> pd.DataFrame:
+    """Mean (on the log scale if `log`), lowest and highest seed at each x."""
+    values = curves.assign(value=np.log(curves[metric]) if log else curves[metric])
+    table = values.groupby("x")["value"].agg(["mean", "min", "max"])
+    return table.apply(np.exp) if log else table
