@@ -138,7 +138,7 @@ class EventBank:
             take: maps indices (k,) in [0, n) to those frames.
         """
         chosen, slots = self.neutrals.choose(self.rng, n)
-        if len(chosen):
+        if len(chosen):  # `take` need not cope with nothing
             self.neutrals.put(slots, _flat("out", take(chosen)))
 
     def _add(self, ring: Ring, rows: Rows) -> None:

@@ -137,8 +137,9 @@ class Reservoir(_Store):
 
     def put(self, slots: Index, rows: Rows) -> None:
         """Store the rows that `choose` kept."""
-        self._write(slots, rows)
-        self.size = max(self.size, int(slots.max()) + 1)
+        if len(slots):
+            self._write(slots, rows)
+            self.size = max(self.size, int(slots.max()) + 1)
 
     def take(self, index: Index) -> Rows:
         """Copy the rows at these slots."""
