@@ -142,8 +142,14 @@ COUNTS: dict[str, Count] = {
 #: Name, formula in counts, unit, better direction, description of each plain ratio of two counts.
 _RATIOS = (
     ("violence_rate", "hits / agent_steps", "zaps/agent-step", "lower", "V / (T N), the headline"),
-    ("violence_per_episode", "hits / episodes", "zaps/episode", "lower", "hits in one world"),
-    ("violence_rate_active", "hits / active_steps", "zaps/agent-step", "lower", "freeze-corrected"),
+    ("violence_per_episode", "hits / episodes", "zaps/episode", "lower", "all agents of a world"),
+    (
+        "violence_rate_active",
+        "hits / active_steps",
+        "zaps/agent-step",
+        "lower",
+        "frozen time left out",
+    ),
     ("cooperation_rate", "cleans / agent_steps", "zaps/agent-step", "higher", "C / (T N)"),
     ("cleaned_rate", "cleaned_cells / agent_steps", "cells/agent-step", "higher", "waste removed"),
     ("beam_use", "shots / active_steps", "1", "", "how often an agent that can act zaps"),
@@ -153,14 +159,38 @@ _RATIOS = (
     ("zap_given_frozen", "aim_frozen_shots / aim_frozen", "1", "", "P(zap | frozen rival in line)"),
     ("zap_given_nothing", "aim_nothing_shots / aim_nothing", "1", "", "P(zap | nothing in line)"),
     ("yield", "apples / agent_episodes", "apples/agent/episode", "higher", "apples, no shaping"),
-    ("yield_rate", "apples / agent_steps", "apples/agent-step", "higher", "per agent-step"),
-    ("reward_rate", "reward / agent_steps", "reward/agent-step", "higher", "shaping included"),
+    (
+        "yield_rate",
+        "apples / agent_steps",
+        "apples/agent-step",
+        "higher",
+        "the same per agent-step",
+    ),
+    (
+        "reward_rate",
+        "reward / agent_steps",
+        "reward/agent-step",
+        "higher",
+        "what the learner maximises, shaping included",
+    ),
     ("stock", "stock / env_steps", "apples", "", "mean apples on the map"),
     ("depleted_share", "depleted_steps / env_steps", "1", "lower", "how often the map is empty"),
     ("waste_level", "waste / waste_zone", "1", "lower", "mean rho; 0.0 in worlds without waste"),
     ("waste_cells", "waste / env_steps", "cells", "lower", "mean waste cells on the map"),
-    ("predatory_rate", "predatory / agent_steps", "zaps/agent-step", "lower", "hits, no debt"),
-    ("retributive_rate", "retributive / agent_steps", "zaps/agent-step", "", "hits on a debtor"),
+    (
+        "predatory_rate",
+        "predatory / agent_steps",
+        "zaps/agent-step",
+        "lower",
+        "hits without a debt to the shooter",
+    ),
+    (
+        "retributive_rate",
+        "retributive / agent_steps",
+        "zaps/agent-step",
+        "",
+        "hits with a debt owed to the shooter",
+    ),
 )
 
 
@@ -176,13 +206,19 @@ def _as_metric(name: str, formula: str, unit: str, better: str, description: str
 #: Name, formula per episode, unit, better direction, description; means over episodes.
 _EPISODE_METRICS = (
     ("efficiency", "U = sum_i A^i / T", "apples/step", "higher", "apples of one world per step"),
-    ("equality", "E = 1 - sum_ij |A^i - A^j| / (2 N sum_i A^i)", "1", "higher", "1 - Gini"),
+    (
+        "equality",
+        "E = 1 - sum_ij |A^i - A^j| / (2 N sum_i A^i)",
+        "1",
+        "higher",
+        "1 - Gini index of apples",
+    ),
     (
         "sustainability",
         "S = mean_i mean step of i's apples",
         "env-steps",
         "higher",
-        "late: stock kept",
+        "late apples mean that the source was not emptied early; agents without apples left out",
     ),
     ("peace", "P = (N T - frozen agent-steps) / T", "agents", "higher", "agents that can act"),
     ("depletion_time", "first t with no apple, else T", "env-steps", "higher", "first empty map"),
@@ -203,7 +239,7 @@ _METRICS = (
     *(_as_metric(*row) for row in _RATIOS),
     Metric(
         "violence_per_1000",
-        "1000 hits / agent_steps",
+        "1000 * hits / agent_steps",
         "zaps/agent/1000 steps",
         "lower",
         "violence_rate x 1000",
