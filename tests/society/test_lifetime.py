@@ -13,7 +13,10 @@ SMALL = {"grid_size": 5, "num_agents": 4, "max_steps": 30, "timeout": 3}
 
 
 def live(life, steps, seed=0, zap=0.5):
-    """Random play with many zaps, fresh episodes where they end; yields the ledger before, the actions and the result."""
+    """Random play with many zaps, fresh episodes where they end.
+
+    Yields the ledger before each step, the actions and the result.
+    """
     B, N = life.num_worlds, life.num_agents
     for k in range(steps):
         u = uniforms(seed, life.uid, np.full(B, k), 2 * N)
