@@ -267,3 +267,14 @@ def test_an_unknown_choice_is_named_with_the_known_ones(key, value, says):
 def test_the_frame_before_the_zap_has_no_memory_of_it_to_align():
     with pytest.raises(ValueError, match="must both be 'outcome'"):
         MirrorSpec(align_layer="h", aggressor_view="decision")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("loss", alignment.LOSSES)
+def test_on_a_gpu_the_term_has_the_value_it_has_on_a_cpu(loss):
+    spec = {"loss": loss, "grad_match": True, "pairing": "agg_neutral", "margin": 2.0}
+    here, _ = make_term(**spec).loss(make_net(), step=0)
+    there, _ = make_term(**spec).loss(make_net().cuda(), step=0)
+    assert there.is_cuda
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-4)
