@@ -13,9 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from karma_rllib.worlds import harvest_state as h
-from karma_rllib.worlds.harvest_map_kernels import One, phase
+from karma_rllib.worlds.harvest_map_kernels import One, cell_number, phase
 from karma_rllib.worlds.harvest_state import Rules
 from karma_rllib.worlds.raw import copy_bytes
 
@@ -39,16 +40,16 @@ def observe(s: One, r: Rules, debt: Any, grid: Any, vec: Any) -> None:
 
 
 @phase
-def turned(r: Rules, d: Any, i_row: Any, i_col: Any) -> Any:
-    """Padded row and column in drawn copy d of an unpadded cell of the map."""
-    row, col, last = i_row + r.pad, i_col + r.pad, r.side - 1
+def turned(r: Rules, d: Any, row: Any, col: Any) -> Any:
+    """Row and column of a cell of the map in drawn copy d."""
+    y, x, last = row + r.view_radius, col + r.view_radius, r.drawn - 1
     if d == 0:
-        return row, col
+        return y, x
     if d == 1:
-        return last - col, row
+        return last - x, y
     if d == 2:
-        return last - row, last - col
-    return col, last - row
+        return last - y, last - x
+    return x, last - y
 
 
 @phase
@@ -60,7 +61,7 @@ def stamp(s: One, r: Rules, value: Any) -> None:
         body = h.P_FROZEN if s.frz[j] > 0 else h.P_ACTIVE
         for d in range(4):
             row, col = turned(r, d, s.pos[2 * j], s.pos[2 * j + 1])
-            at = ((d * r.side + row) * r.side + col) * r.planes
+            at = ((d * r.drawn + row) * r.drawn + col) * r.planes
             s.canvas[at + body] = value
             s.canvas[at + h.P_HEADING + ((s.head[j] - d) & 3)] = value
             if r.onehot:
@@ -79,9 +80,9 @@ def window(s: One, r: Rules, grid: Any, i: Any) -> None:
         return
     d = s.head[i]
     row, col = turned(r, d, s.pos[2 * i], s.pos[2 * i + 1])
-    source = ((d * r.side + row - R) * r.side + col - R) * C
+    source = ((d * r.drawn + row - R) * r.drawn + col - R) * C
     for y in range(H):
-        copy_bytes(grid, target + y * H * C, s.canvas, source + y * r.side * C, H * C)
+        copy_bytes(grid, target + y * H * C, s.canvas, source + y * r.drawn * C, H * C)
     own = target + (R * H + R) * C
     grid[own + h.P_ACTIVE] = 0
     grid[own + h.P_FROZEN] = 0
@@ -89,7 +90,7 @@ def window(s: One, r: Rules, grid: Any, i: Any) -> None:
         grid[own + plane] = 0
 
 
-@phase
+@njit
 def show_debts(s: One, r: Rules, debt: Any, grid: Any, i: Any) -> None:
     """Write what each visible agent owes i on its cell: 255 x / (1 + x) for a debt of x zaps."""
     if s.pos[2 * i] < 0:
@@ -108,13 +109,13 @@ def show_debts(s: One, r: Rules, debt: Any, grid: Any, i: Any) -> None:
             grid[at] = np.uint8(255.0 * owed / (1.0 + owed) + 0.5)
 
 
-@phase
+@njit
 def draw_whole(s: One, r: Rules) -> None:
     """Draw the whole map once: terrain, agent code, heading code."""
     for row in range(r.size):
         for col in range(r.size):
             at = 3 * (row * r.size + col)
-            s.canvas[at] = h.SEED_TERRAIN * s.cell[(row + r.pad) * r.side + col + r.pad]
+            s.canvas[at] = h.SEED_TERRAIN * s.cell[cell_number(r, row, col)]
             s.canvas[at + 1] = 0
             s.canvas[at + 2] = 0
     for j in range(r.agents):
@@ -126,7 +127,7 @@ def draw_whole(s: One, r: Rules) -> None:
         s.canvas[at + 2] = (s.head[j] + 1) * (h.SEED_HEADING if r.grid_fix else 1)
 
 
-@phase
+@njit
 def whole(s: One, r: Rules, grid: Any, i: Any) -> None:
     """Copy the part of the whole map that agent i sees; fog elsewhere, and everywhere while off."""
     G, R = r.size, r.view_radius

@@ -1,8 +1,10 @@
 """Arrays of the harvest world: its state, its rules as numbers, and the codes both are written in.
 
-Shape legend: B worlds, N agents, G side of the map, P = G + 2 pad side of the padded map (the rim
-is WALL, so that no rule ever leaves the array), C planes, M most cells that beams can light.
-Rows run down, columns to the right; headings are 0 north, 1 east, 2 south, 3 west.
+Shape legend: B worlds, N agents, G side of the map, P = G + 2 RIM side of the padded map (the rim is
+WALL, so that no neighbourhood leaves the array), M = P * P rounded up to whole blocks, L most cells
+that beams can light, C planes, Q = G + 2 view_radius side of a drawn copy.  Rows run down, columns
+to the right; headings are 0 north, 1 east, 2 south, 3 west.  A map is kept flat: the cell at (row,
+col) has number (row + RIM) * P + col + RIM.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import numpy as np
 from karma_rllib.worlds.harvest_params import MAX_NEIGHBOURS, HarvestParams
 
 EMPTY, APPLE, WASTE, WALL = 0, 1, 2, 3  # terrain
+RIM = 2  # wall around a map [cells]: the radius-2 disc of a border cell stays inside
+BLOCK = 64  # cells that growth treats at once
 SITE, ZONE = 1, 2  # bits of `ground`: apples may grow here, waste may lie here
 NOOP, FORWARD, BACKWARD, LEFT, RIGHT, TURN_RIGHT, TURN_LEFT, ZAP = range(8)
 ACTION_NAMES = ("noop", "forward", "backward", "left", "right", "turn_right", "turn_left", "zap")
@@ -34,7 +38,6 @@ VEC_NAMES = (
 )  # fmt: skip
 V_ACTION = 7  # first entry of the one-hot last action
 WASTE_COUNTS = 10  # waste cells in a 3x3 block: 0..9
-NEVER = (MAX_NEIGHBOURS + 1) * WASTE_COUNTS  # growth class of a cell that cannot sprout
 AIM_NOTHING, AIM_RIVAL, AIM_WASTE, AIM_FROZEN = 0, 1, 2, 3
 SEED_TERRAIN, SEED_AGENT = 64, 10  # `full_grid`: terrain code times, agent index plus
 SEED_FOG, SEED_SELF, SEED_FROZEN, SEED_HEADING = 32, 255, 100, 60  # and its repairs
@@ -74,10 +77,10 @@ class State(NamedTuple):
     t: np.ndarray  # env-steps since reset, int32 (B,)
     g: np.ndarray  # env-steps of this life, never reset, int64 (B,)
     episode: np.ndarray  # episodes begun before this one, -1 before the first, int64 (B,)
-    cell: np.ndarray  # terrain code, uint8 (B, P, P)
-    ground: np.ndarray  # bits SITE, ZONE, uint8 (B, P, P)
-    wait: np.ndarray  # growth phases until a bare site is ripe [steps], int16 (B, P, P)
-    pos: np.ndarray  # row and column on the unpadded map, -1 off the map, int16 (B, N, 2)
+    cell: np.ndarray  # terrain code, uint8 (B, M)
+    ground: np.ndarray  # bits SITE, ZONE, uint8 (B, M)
+    wait: np.ndarray  # growth phases until a bare site is ripe [steps], int16 (B, M)
+    pos: np.ndarray  # row and column, -1 off the map, int16 (B, N, 2)
     head: np.ndarray  # heading, int8 (B, N)
     frz: np.ndarray  # decisions still lost, int16 (B, N) [steps]
     grace: np.ndarray  # immunity left, int16 (B, N) [steps]
@@ -86,7 +89,7 @@ class State(NamedTuple):
     act: np.ndarray  # last action in effect, -1 after reset, int8 (B, N)
     got: np.ndarray  # last reward, float32 (B, N)
     flag: np.ndarray  # bits of what the last step did, uint8 (B, N)
-    lit: np.ndarray  # cells lit by the last step, unpadded, repeats allowed, int16 (B, M, 2)
+    lit: np.ndarray  # cells lit by the last step, repeats allowed, int16 (B, L, 2)
     lit_n: np.ndarray  # how many of them, int32 (B,)
     stock: np.ndarray  # apples on the map, int32 (B,)
     waste: np.ndarray  # waste cells on the map, int32 (B,)
@@ -96,19 +99,22 @@ class State(NamedTuple):
 class Work(NamedTuple):
     """What follows from the state, kept up to date because it is quick to read; never saved."""
 
-    occ: np.ndarray  # agent index + 1 on its cell, else 0, int8 (B, P, P)
-    canvas: np.ndarray  # drawn map: ego uint8 (B, 4, P, P*C), full grid uint8 (B, 1, G, G*3)
-    grown: np.ndarray  # growth class, then growth, uint8 (B, P, P)
+    occ: np.ndarray  # agent index + 1 on its cell, else 0, int8 (B, M)
+    near: (
+        np.ndarray
+    )  # growth class: 10 * apples in the neighbourhood + waste in the 3x3, uint8 (B, M)
+    canvas: np.ndarray  # drawn map: ego uint8 (B, 4 Q Q C), full grid uint8 (B, 3 G G)
+    grown: np.ndarray  # numbers of the cells that change in this phase, int32 (B, M)
     order: np.ndarray  # order of moves, int8 (B, N)
-    sprout: np.ndarray  # sprout probability of each growth class at F_glob = 1, float64 (1, 131)
+    sprout: np.ndarray  # sprout probability of each growth class at F_glob = 1, float64 (1, 130)
 
 
 class Rules(NamedTuple):
     """`HarvestParams` as plain numbers, in the form the kernels read."""
 
     size: int  # G
-    pad: int  # rim of the padded map [cells]
     side: int  # P
+    drawn: int  # Q
     agents: int  # N
     planes: int  # C
     max_steps: int
@@ -133,7 +139,6 @@ class Rules(NamedTuple):
     n_patches: int
     by_density: bool
     disc2: bool
-    last_rate: int
     sites_only: bool
     under_agent: bool
     respawn_delay: int
@@ -160,13 +165,12 @@ class Rules(NamedTuple):
 
 
 def sprout_table(p: HarvestParams) -> np.ndarray:
-    """Sprout probability of a cell with n apples and w waste cells around it, float64 (131,).
+    """Sprout probability of a cell with n apples and w waste cells around it, float64 (130,).
 
     Entry 10 n + w holds  speed * rate[n] * F_loc(w)  (density) or  respawn * F_loc(w)  (timer), with
-    F_loc(w) = max(0, 1 - alpha w) when waste acts locally, else 1; the last entry, `NEVER`, is 0.
-    The kernel multiplies by F_glob.
+    F_loc(w) = max(0, 1 - alpha w) when waste acts locally, else 1.  The kernel multiplies by F_glob.
     """
-    table = np.zeros(NEVER + 1)
+    table = np.zeros((MAX_NEIGHBOURS + 1) * WASTE_COUNTS)
     local = p.waste_mode in ("local", "both")
     for n in range(MAX_NEIGHBOURS + 1):
         if p.regrow_mode == "density":
@@ -189,11 +193,10 @@ def count_planes(p: HarvestParams) -> int:
 
 def build_rules(p: HarvestParams) -> Rules:
     """Translate validated parameters for the kernels."""
-    pad = max(p.view_radius, 2)  # windows and the radius-2 disc stay inside
     return Rules(
         size=p.grid_size,
-        pad=pad,
-        side=p.grid_size + 2 * pad,
+        side=p.grid_size + 2 * RIM,
+        drawn=p.grid_size + 2 * p.view_radius,
         agents=p.num_agents,
         planes=count_planes(p),
         max_steps=p.max_steps,
@@ -218,7 +221,6 @@ def build_rules(p: HarvestParams) -> Rules:
         n_patches=p.n_patches,
         by_density=p.regrow_mode == "density",
         disc2=p.regrow_radius == "disc2",
-        last_rate=len(p.regrow_rates) - 1,
         sites_only=p.regrow_sites_only or p.regrow_mode == "timer",
         under_agent=p.regrow_under_agent,
         respawn_delay=p.respawn_delay if p.regrow_mode == "timer" else 0,
@@ -246,10 +248,11 @@ def build_rules(p: HarvestParams) -> Rules:
 
 
 def allocate(params: HarvestParams, rules: Rules, num_worlds: int) -> tuple[State, Work]:
-    """Zeroed state and working arrays for B worlds; `wall` and `episode` are set, nothing else."""
+    """Zeroed state and working arrays for B worlds; walls and episode -1 are set, nothing else."""
     B, N, P = num_worlds, rules.agents, rules.side
-    M = N * rules.beam_length * (2 * rules.beam_half_width + 1)
-    maps, agents = (B, P, P), (B, N)
+    L = N * rules.beam_length * (2 * rules.beam_half_width + 1)
+    M = -(-P * P // BLOCK) * BLOCK
+    maps, agents = (B, M), (B, N)
     state = State(
         key=np.zeros(B, np.uint64),
         uid=np.zeros(B, np.int64),
@@ -268,17 +271,18 @@ def allocate(params: HarvestParams, rules: Rules, num_worlds: int) -> tuple[Stat
         act=np.full(agents, -1, np.int8),
         got=np.zeros(agents, np.float32),
         flag=np.zeros(agents, np.uint8),
-        lit=np.zeros((B, M, 2), np.int16),
+        lit=np.zeros((B, L, 2), np.int16),
         lit_n=np.zeros(B, np.int32),
         stock=np.zeros(B, np.int32),
         waste=np.zeros(B, np.int32),
         pot=np.zeros(B, np.int32),
     )
-    canvas = (B, 4, P, P * rules.planes) if rules.ego else (B, 1, rules.size, rules.size * 3)
+    drawn = 4 * rules.drawn**2 * rules.planes if rules.ego else 3 * rules.size**2
     work = Work(
         occ=np.zeros(maps, np.int8),
-        canvas=np.zeros(canvas, np.uint8),
-        grown=np.zeros(maps, np.uint8),
+        near=np.zeros(maps, np.uint8),
+        canvas=np.zeros((B, drawn), np.uint8),
+        grown=np.zeros(maps, np.int32),
         order=np.zeros(agents, np.int8),
         sprout=sprout_table(params)[None],
     )

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import njit
+
 from karma_rllib.worlds import harvest_state as h
 from karma_rllib.worlds.harvest_map_kernels import (
     One,
+    cell_number,
     enter,
     enter_anywhere,
     leave,
@@ -44,17 +47,18 @@ def first_in_line(s: One, r: Rules, i: Any) -> Any:
     if s.pos[2 * i] < 0:
         return h.AIM_NOTHING
     dr, dc = h.STEP_ROW[s.head[i]], h.STEP_COL[s.head[i]]
-    ahead, right = dr * r.side + dc, dc * r.side - dr
-    at = (s.pos[2 * i] + r.pad) * r.side + s.pos[2 * i + 1] + r.pad
-    for _ in range(r.beam_length):
-        at += ahead
+    for k in range(1, r.beam_length + 1):
         best = h.AIM_NOTHING
         for lateral in range(-r.beam_half_width, r.beam_half_width + 1):
-            here = at + lateral * right
-            j = s.occ[here] - 1
+            row = s.pos[2 * i] + k * dr + lateral * dc
+            col = s.pos[2 * i + 1] + k * dc - lateral * dr
+            if row < 0 or row >= r.size or col < 0 or col >= r.size:
+                continue
+            at = cell_number(r, row, col)
+            j = s.occ[at] - 1
             if j >= 0 and s.frz[j] == 0:
                 return h.AIM_RIVAL
-            if s.cell[here] == h.WASTE:
+            if s.cell[at] == h.WASTE:
                 best = h.AIM_WASTE
             elif j >= 0 and best == h.AIM_NOTHING:
                 best = h.AIM_FROZEN
@@ -93,9 +97,8 @@ def walk(s: One, r: Rules, i: Any) -> None:
     d = h.MOVE_TURN[s.act[i] - 1]
     if not r.absolute:
         d = (d + s.head[i]) & 3
-    row = s.pos[2 * i] + r.pad + h.STEP_ROW[d]
-    col = s.pos[2 * i + 1] + r.pad + h.STEP_COL[d]
-    at = row * r.side + col
+    row, col = s.pos[2 * i] + h.STEP_ROW[d], s.pos[2 * i + 1] + h.STEP_COL[d]
+    at = cell_number(r, row, col)
     terrain = s.cell[at]
     if terrain == h.WALL or terrain == h.WASTE or s.occ[at] != 0:
         return
@@ -103,15 +106,16 @@ def walk(s: One, r: Rules, i: Any) -> None:
     enter(s, r, i, row, col)
     if terrain == h.APPLE:
         put(s, r, row, col, h.EMPTY)
-        s.wait[at] = r.respawn_delay + 1
+        s.wait[at] = r.respawn_delay + int(r.respawn_delay > 0)  # ripens in this step's growth too
         s.ate[i] = 1
 
 
 @phase
 def fire(s: One, r: Rules) -> None:
     """Fire all beams at once from where everyone now stands; nothing they hit changes yet."""
-    for n in range(s.lit_n[0]):
-        paint(s, r, s.lit[2 * n] + r.pad, s.lit[2 * n + 1] + r.pad, h.P_BEAM, 0)
+    if r.ego:
+        for n in range(s.lit_n[0]):
+            paint(s, r, s.lit[2 * n], s.lit[2 * n + 1], h.P_BEAM, 0)
     s.lit_n[0] = 0
     for i in range(r.agents):
         if s.act[i] == h.ZAP and s.cool[i] == 0:
@@ -124,19 +128,20 @@ def fire(s: One, r: Rules) -> None:
 def ray(s: One, r: Rules, i: Any, lateral: Any) -> None:
     """Follow one ray of agent i, `lateral` cells to its right, until something stops it."""
     dr, dc = h.STEP_ROW[s.head[i]], h.STEP_COL[s.head[i]]
-    row = s.pos[2 * i] + r.pad + lateral * dc
-    col = s.pos[2 * i + 1] + r.pad - lateral * dr
+    row = s.pos[2 * i] + lateral * dc
+    col = s.pos[2 * i + 1] - lateral * dr
     for k in range(1, r.beam_length + 1):
         row += dr
         col += dc
-        at = row * r.side + col
-        if s.cell[at] == h.WALL:
+        if row < 0 or row >= r.size or col < 0 or col >= r.size:
             return
         n = s.lit_n[0]
-        s.lit[2 * n] = row - r.pad
-        s.lit[2 * n + 1] = col - r.pad
+        s.lit[2 * n] = row
+        s.lit[2 * n + 1] = col
         s.lit_n[0] = n + 1
-        paint(s, r, row, col, h.P_BEAM, 1)
+        if r.ego:
+            paint(s, r, row, col, h.P_BEAM, 1)
+        at = cell_number(r, row, col)
         j = s.occ[at] - 1
         if j >= 0:
             if not ((s.frz[j] > 0 and r.frozen_immune) or s.grace[j] > 0):
@@ -154,8 +159,10 @@ def ray(s: One, r: Rules, i: Any, lateral: Any) -> None:
 def settle(s: One, r: Rules, reward: Any) -> None:
     """Remove what was cleaned, pay, run the timers, freeze the victims."""
     for n in range(s.lit_n[0]):
-        row, col = s.lit[2 * n] + r.pad, s.lit[2 * n + 1] + r.pad
-        if s.cell[row * r.side + col] == h.WASTE:  # a ray never lights waste without hitting it
+        row, col = s.lit[2 * n], s.lit[2 * n + 1]
+        if (
+            s.cell[cell_number(r, row, col)] == h.WASTE
+        ):  # a ray never lights waste without hitting it
             put(s, r, row, col, h.EMPTY)
     for i in range(r.agents):
         s.apple_ctx[i] = apple_near(s, r, i)
@@ -174,12 +181,12 @@ def apple_near(s: One, r: Rules, i: Any) -> Any:
     """Whether an apple lies in the 5x5 around agent i."""
     if s.pos[2 * i] < 0:
         return False
-    corner = (s.pos[2 * i] + r.pad - 2) * r.side + s.pos[2 * i + 1] + r.pad - 2
-    n = 0
+    corner = cell_number(r, s.pos[2 * i] - 2, s.pos[2 * i + 1] - 2)
     for y in range(5):
         for x in range(5):
-            n += int(s.cell[corner + y * r.side + x] == h.APPLE)
-    return n > 0
+            if s.cell[corner + y * r.side + x] == h.APPLE:
+                return True
+    return False
 
 
 @phase
@@ -219,7 +226,7 @@ def run_timers(s: One, r: Rules, i: Any, taken: Any) -> None:
         s.frz[i] = r.timeout
 
 
-@phase
+@njit
 def come_and_go(s: One, r: Rules) -> None:
     """Timeout by removal: the newly tagged leave the map, then those whose time is up re-enter."""
     for i in range(r.agents):
