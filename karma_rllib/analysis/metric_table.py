@@ -32,12 +32,19 @@ _RUN = (
 )
 
 _LEARNER_COUNTS = (
-    Row("counts/zaps", "sum 1[fired]", "zaps", "", "shots in the fragments of the update"),
     Row("counts/zap_advantage_sum", "sum A(fired)", "reward", "", "advantages of shots"),
     Row("counts/hit_advantage_sum", "sum A(hit)", "reward", "", "attacker's advantages at hits"),
     Row("counts/v_before_sum", "sum V(o^A_t)", "reward", "", "attacker's values before hits"),
     Row("counts/v_after_sum", "sum V(o^A_t+1)", "reward", "", "attacker's values after hits"),
     Row("counts/v_victim_sum", "sum V(o^V_t+1)", "reward", "", "victim's values after hits"),
+    Row("counts/zap_probability_sum", "sum pi(zap | o)", "1", "", "over agents that could act"),
+    Row(
+        "counts/floor_hits_sum",
+        "sum 1[pi(zap | o) <= 2 eps / A]",
+        "1",
+        "",
+        "decisions at the floor",
+    ),
 )
 
 _MIRROR = (
@@ -47,11 +54,11 @@ _MIRROR = (
     Row("mirror/pairs", "", "pairs", "", "pairs in the event bank"),
     Row("mirror/grad_norm", "||grad L_KARMA||", "1", "", "gradient norm before the weight"),
     Row(
-        "mirror/grad_scale",
-        "EMA ||grad L_ref|| / EMA ||grad L_KARMA||",
+        "mirror/grad_norm_reference",
+        "EMA ||grad L_ref||",
         "1",
         "",
-        "what gradient matching multiplies the weight of a control by; 1 where it is off",
+        "norm that the weight of a control is matched to; 0.0 where matching is off",
     ),
     Row("mirror/std_min", "min_d std(z_d)", "latent units", "", "least varying latent"),
     Row("mirror/std_median", "median_d std(z_d)", "latent units", "", "typical latent"),
@@ -151,7 +158,7 @@ _LEARNER = (
         "of the critic",
     ),
     Row("ppo/hit_advantage", "hit_advantage_sum / hits", "reward", "", "> 0: harming pays"),
-    Row("ppo/zap_advantage", "zap_advantage_sum / zaps", "reward", "", "> 0: zapping pays"),
+    Row("ppo/zap_advantage", "zap_advantage_sum / shots", "reward", "", "> 0: zapping pays"),
     Row("ppo/grad_norm", "||grad L||", "1", "", "of the whole loss, before clipping"),
     Row("policy/zap_probability", "mean pi(zap | o)", "1", "", "over agents that could act"),
     Row(

@@ -178,7 +178,15 @@ class KarmaConfig(PPOConfig):
             model_config={
                 "net": dict(self.module_settings),
                 "action_floor": self.action_floor,
+                "grid_scale": self._grid_scale(),
                 "seed": int(self.seed or 0),
                 "max_seq_len": self.max_seq_len,
             },
         )
+
+    def _grid_scale(self) -> float:
+        """What the network multiplies the grid's bytes by: 0/1 planes, or a picture's 0..255."""
+        from karma_rllib import worlds
+
+        params = worlds.resolve_params(self.world_name, self.world_profile, **self.world_params)
+        return 1.0 / 255.0 if params.obs_mode == "full_grid" else 1.0

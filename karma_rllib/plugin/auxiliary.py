@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from ray.rllib.connectors.connector_v2 import ConnectorV2
+from ray.rllib.core.columns import Columns
 from ray.rllib.utils.annotations import override
 from torch import Tensor
 
@@ -134,7 +135,7 @@ class Auxiliary:
                 net,
                 self.step,
                 batch=self._in_batch(batch, outputs),
-                frames=outputs[LATENT].flatten(0, -2),
+                frames=self._frames(batch, outputs),
             )
             averages.add("mirror", stats)
             total = total + term
@@ -149,6 +150,13 @@ class Auxiliary:
             averages.add("role", stats)
             total = total + term
         return total
+
+    def _frames(self, batch: dict[str, Any], outputs: dict[str, Tensor]) -> Tensor | None:
+        """Latents of the minibatch without padding, for vicreg's statistics."""
+        if self.mirror is None or self.mirror.spec.loss != "vicreg":
+            return None
+        mask = batch.get(Columns.LOSS_MASK)
+        return outputs[LATENT] if mask is None else outputs[LATENT][mask]
 
     def _in_batch(self, batch: dict[str, Any], outputs: dict[str, Tensor]) -> InBatch | None:
         if self.settings["bank_mode"] != "in_batch":

@@ -1,0 +1,53 @@
+"""A Ray of two CPUs for the whole folder, and small algorithms to train in it."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Ray with two CPUs; stopped at the end so that no process stays behind."""
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=256 * 1024**2,
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def make_config():
+    """A function that makes a small, fast KarmaConfig."""
+    from karma_rllib.plugin.algorithm_config import KarmaConfig
+
+    def build(condition="baseline", *, preset="tiny", mirror=None, role=None, ppo=None, **world):
+        mirror = {
+            "aux_warmup_steps": 0,
+            "min_pairs": 4,
+            "pairs_per_minibatch": 16,
+            "diag_every": 1,
+            **(mirror or {}),
+        }
+        ppo = {
+            "envs": 4, "rollout": 48, "minibatch": 256, "epochs": 2, "max_seq_len": 16,
+            "action_floor": 0.0, **(ppo or {}),
+        }  # fmt: skip
+        return (
+            KarmaConfig()
+            .world("harvest-v0", profile="gathering", **{"max_steps": 40, **world})
+            .module(preset=preset)
+            .condition(condition)
+            .mirror(**mirror)
+            .role(**(role or {"weight": 0.1}))
+            .ppo(**ppo)
+            .debugging(seed=3, log_level="ERROR")
+        )
+
+    return build
