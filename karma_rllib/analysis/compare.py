@@ -83,8 +83,8 @@ def compare(
 def _notes(folders: list[RunFolder], frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     longest = runs["agent_steps"].max()
     notes = [
-        f"{row.condition} with seed {row.seed} has {millions(row.agent_steps)} of"
-        f" {millions(longest)} agent-steps: it is unfinished, yet counted in the means."
+        f"{row.condition} with seed {row.seed} has {words.amount(row.agent_steps)} of"
+        f" {words.amount(longest)} agent-steps: it is unfinished, yet counted in the means."
         for row in runs[runs["agent_steps"] < 0.95 * longest].itertuples()
     ]
     for folder in folders:
@@ -100,10 +100,3 @@ def _notes(folders: list[RunFolder], frame: pd.DataFrame, runs: pd.DataFrame) ->
 def _settings(folder: RunFolder) -> str:
     own = {"name", "about", "seeds", "conditions", "tracking", "resources"}
     return repr(sorted((k, v) for k, v in folder.experiment.items() if k not in own))
-
-
-def millions(agent_steps: float) -> str:
-    """`1.5 M`, or thousands below a tenth of a million."""
-    if agent_steps < 1e5:
-        return f"{agent_steps / 1e3:.3g} k"
-    return f"{agent_steps / 1e6:.3g} M"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from karma_rllib.analysis.late import window_metrics
+from karma_rllib.analysis.late import metrics_of
 from karma_rllib.analysis.runs import KEYS
 
 BINS = 50  # over the longest run, so that a point holds enough events to be a rate
@@ -32,14 +31,14 @@ def binned(frame: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     if math.isfinite(steps):
         width = max(width, float(steps))
     number = np.ceil(frame["agent_steps"] / width).astype(int)
+    columns = [name for name in frame if str(name).startswith("counts/")]
+    sums = frame.assign(bin=number).groupby([*KEYS, "bin"], sort=False)[columns].sum()
     rows = []
-    for key, part in frame.assign(bin=number).groupby([*KEYS, "bin"], sort=False):
-        ids = tuple(key)[: len(KEYS)]
-        metrics: dict[str, Any] = dict(window_metrics(part))
+    for ids, counts in zip(sums.index, sums.to_dict(orient="records"), strict=True):
+        metrics = metrics_of({str(name): value for name, value in counts.items()})
         metrics["selectivity"] = math.exp(metrics["log_selectivity"])  # finite without a hit
-        rows.append(
-            dict(zip(KEYS, ids, strict=True)) | {"x": (part["bin"].iloc[0] - 0.5) * width} | metrics
-        )
+        run = dict(zip(KEYS, ids[:-1], strict=True))
+        rows.append({**run, "x": (ids[-1] - 0.5) * width, **metrics})
     return pd.DataFrame(rows)
 
 

@@ -254,18 +254,20 @@ def _draw_dots(
     ax.plot([mean, mean], [row - 0.27, row + 0.27], color=paint, linewidth=2.2, zorder=4)
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as PNG, without date or software stamp."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+def png(figure: Figure, dark: bool = False) -> bytes:
+    """The figure as PNG, without a software stamp; `dark` as it was made."""
+    return _encoded(figure, dark, "png", {"Software": None})
 
 
-def svg(figure: Figure) -> bytes:
-    """The figure as SVG, without date; element ids do not change from run to run."""
+def svg(figure: Figure, dark: bool = False) -> bytes:
+    """The figure as SVG, without a date; element ids do not change from run to run."""
+    return _encoded(figure, dark, "svg", {"Date": None, "Creator": None})
+
+
+def _encoded(figure: Figure, dark: bool, suffix: str, metadata: dict[str, None]) -> bytes:
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "karma_rllib"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with _style(dark):  # ticks are made, and the resolution is read, when a figure is drawn
+        figure.savefig(buffer, format=suffix, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -9,6 +9,7 @@ seed, with a t interval on the log scale.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -112,7 +113,12 @@ def branch_of(life: pd.DataFrame) -> int:
 def window_metrics(rows: pd.DataFrame) -> dict[str, float]:
     """Every metric of the counts of `rows` added up; NaN where the learner logged no such sum."""
     counts = rows.filter(regex="^counts/").sum()
-    sums = {str(name).removeprefix("counts/"): float(value) for name, value in counts.items()}
+    return metrics_of({str(name): float(value) for name, value in counts.items()})
+
+
+def metrics_of(counts: Mapping[str, float]) -> dict[str, float]:
+    """The same from added columns `counts/<name>`."""
+    sums = {name.removeprefix("counts/"): value for name, value in counts.items()}
     learner = {
         name: sums[total] / sums[count] if total in sums and sums.get(count, 0) > 0 else np.nan
         for name, (total, count) in _LEARNER_MEANS.items()

@@ -130,7 +130,7 @@ def _data_uri(kind: str, data: bytes) -> str:
 
 def _figure(comparison: Comparison, make: Callable[..., Figure], title: str, text: str) -> str:
     """A figure in both themes; the browser shows the one that fits."""
-    light, dark = (_data_uri("png", figures.png(make(comparison, dark=d))) for d in (False, True))
+    light, dark = (_data_uri("png", figures.png(make(comparison, d), d)) for d in (False, True))
     alt = f"{title} of {_listed(comparison.conditions)}; the numbers are in the tables above"
     return (
         '<figure><div class="scroll"><picture>'

@@ -61,8 +61,8 @@ def summarise(comparison: Comparison) -> Summary:
 
 
 def amount(number_of: float) -> str:
-    """Agent-steps in millions, or thousands below a tenth of a million."""
-    if number_of < 1e5:
+    """Agent-steps in millions, or in thousands."""
+    if number_of < 1e6:
         return f"{number_of / 1e3:.3g} thousand"
     return f"{number_of / 1e6:.3g} million"
 

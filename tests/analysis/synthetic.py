@@ -28,7 +28,8 @@ def level(condition, step, branch):
     base, late = np.array(LATE["baseline"]), np.array(LATE[condition])
     learnt = start + (base - start) * (1 - np.exp(-step / 250_000))
     mixed = np.clip((step - branch) / 400_000, 0, 1) if branch or condition != "baseline" else 0
-    return learnt + (late - base) * mixed
+    rates_now = learnt + (late - base) * mixed
+    return np.append(np.maximum(rates_now[:6], 0), rates_now[6:])  # the rest may be negative
 
 
 def result(condition, seed, iteration, branch, *, start=0, scale=1.0):
@@ -118,3 +119,12 @@ def write_run(root, conditions=("baseline", "karma_out"), seeds=(42, 123, 202), 
             ]
             write_lines(folder / f"{condition}_s{seed}", rows)
     return folder
+
+
+def edit_results(folder, edit, pattern="**/result.json"):
+    """Rewrite results in place: `edit(row)` changes one row."""
+    for path in folder.glob(pattern):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            edit(row)
+        write_lines(path.parent, rows)
