@@ -23,7 +23,7 @@ def list_worlds() -> tuple[str, ...]:
 def _known(name: str) -> None:
     """Raise ValueError unless a world has this name."""
     if name not in _NAMES:
-        from karma_rllib.worlds.harvest_params import nearest
+        from karma_rllib.worlds.harvest_profiles import nearest
 
         raise ValueError(f"unknown world {name!r}: {nearest(str(name), _NAMES)}")
 
@@ -31,7 +31,7 @@ def _known(name: str) -> None:
 def list_profiles(name: str) -> dict[str, str]:
     """Profiles of a world, each with one line of description."""
     _known(name)
-    from karma_rllib.worlds.harvest_params import PROFILE_LINES
+    from karma_rllib.worlds.harvest_profiles import PROFILE_LINES
 
     return dict(PROFILE_LINES)
 
@@ -48,7 +48,7 @@ def resolve_params(name: str, profile: str | None = None, **params: Any) -> Harv
         ValueError: one sentence that names the culprit, its value, the rule and the nearest key.
     """
     _known(name)
-    from karma_rllib.worlds.harvest_params import resolve
+    from karma_rllib.worlds.harvest_profiles import resolve
 
     return resolve(profile, params)
 

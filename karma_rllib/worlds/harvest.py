@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from karma_rllib.worlds import harvest_checks as check
 from karma_rllib.worlds import harvest_kernels as kernels
 from karma_rllib.worlds import harvest_state as h
-from karma_rllib.worlds.events import Events, StepOut, allocate_events
+from karma_rllib.worlds.events import StepOut, allocate_events
 from karma_rllib.worlds.harvest_params import HarvestParams
+from karma_rllib.worlds.harvest_rules import build_rules, sprout_table, write_book
 from karma_rllib.worlds.harvest_state import Frame, Placement
 from karma_rllib.worlds.rng import world_keys
 
@@ -19,7 +22,133 @@ Obs = dict[str, np.ndarray]
 
 
 class HarvestWorld:
-    """Harvest with a dual-use zap."""
+    """Harvest with a dual-use zap: one tool that helps or harms, depending on what it meets.
+
+    ## Description
+
+    N agents live on a G x G map of empty cells, apples and waste, walled all around.  Walking onto
+    an apple eats it.  A zap is a beam straight ahead: it removes waste, which blocks the way and
+    holds apples back, and it freezes agents.  Apples grow back, either with a density that depends
+    on the apples around a bare cell, or each on its own timer.  B worlds are stepped together; all
+    arrays have the leading axis B.
+
+    ## Why it is a dilemma
+
+    A frozen rival leaves its share of a contested source of apples to the others, so zapping
+    agents pays where few agents share one source with a fixed flow; everyone else pays with the
+    time they are frozen.  Where apples grow by density, harvesting the last ones kills the source
+    for all: a commons.  Where waste holds growth back, cleaning is a public good: one agent pays
+    with its time, all agents eat.  The act that cleans is the act that harms.
+
+    ## Actions
+
+    | num | `move_frame="ego"` | `move_frame="absolute"` |
+    |---|---|---|
+    | 0 | no-op | no-op |
+    | 1 2 3 4 | forward, backward, left, right | north, south, west, east |
+    | 5 6 | turn right, turn left (by 90 degrees, on the spot) | same |
+    | 7 | zap | zap |
+
+    Moving never turns the agent.  A zap during a cooldown does nothing and costs nothing.  Actions
+    of frozen agents are replaced by no-op.
+
+    ## Observation
+
+    A dict of `grid`, uint8 (B, N, H, W, C), and `vec`, float32 (B, N, D).
+
+    `obs_mode="ego_planes"`: H = W = 2 view_radius + 1, the agent in the centre, turned so that it
+    faces up, planes of 0 and 1: 0 wall or out of the map, 1 apple, 2 waste, 3 other agent, active,
+    4 other agent, frozen, 5 lit by a beam in the last step, 6-9 heading of the other agent relative
+    to mine (same, right, facing me, left), then N planes with the other agent's index if
+    `obs_identity="onehot"`, then one plane with its debt to me if `obs_debt="pair"`
+    (255 x / (1 + x), rounded, for x zaps).  The agent does not see itself.  An agent that is off
+    the map (`timeout_mode="remove"`) sees zeros.
+
+    `obs_mode="full_grid"`: H = W = G, C = 3, north up: terrain (64 x code: empty 0, apple 64, waste
+    128), agent (10 + index), heading (1 north .. 4 west).  Cells further than `view_radius` are
+    hidden (0).  With `full_grid_fix` the observer's own code is 255, a frozen agent's code is
+    higher by 100, heading codes are 60 times larger, and hidden terrain is 32: without it an agent
+    can tell neither itself, nor the frozen, nor fog from empty ground.
+
+    `vec` (names in `vec_names`, D = 15 by default): freeze left / timeout, frozen, was hit, hit an
+    agent, hit waste (these three by the last step; zeros without `feedback_flags`), ready to zap,
+    last reward clipped to [-1, 1], last action as one-hot of 8 (what was in effect: no-op while
+    frozen; all zeros after reset), then t / max_steps if `obs_time`, then my total debt as x / (1 +
+    x) if `obs_debt="self"`.  Debts are those handed to `reset`, `step` or `observe`: a caller that
+    settles its ledger after a step shows it from the next frame on, or calls `observe` again.
+
+    ## Rewards
+
+    r = reward_apple * ate + reward_zap_waste * (waste cells removed) + reward_zap_agent * (agents
+    hit) - victim_penalty * [was hit] - zap_cost * fired.  The penalty counts once per attacker with
+    `victim_penalty_stacks`.  Two agents that hit the same waste cell in one step are both paid.
+
+    ## Order of events
+
+    1. Decide: frozen agents do nothing.  `events.aim` is what a shot from o_t would meet.
+    2. Turn.
+    3. Move, one after the other in a fresh uniformly random order; walls, waste and any agent
+       block.  An apple that is entered is eaten.
+    4. Fire all beams at once, from where everyone now stands: rays of `beam_length` cells, the
+       centre one and `beam_half_width` on each side, each starting beside the agent's front.  A ray
+       ends at the wall, and with `first_hit` on the first agent (frozen or not) or waste it meets;
+       apples never stop it.  Hits are found before any freeze begins, so mutual zaps hit both.
+    5. Settle: hit waste becomes empty; rewards; timers: immunity, freeze and cooldown count down,
+       then new ones begin.  A victim loses exactly `timeout` decisions.  With `hits_to_tag` > 1
+       every hit pays and hurts, and the last one freezes; hits do not wear off before that.
+       Frozen agents (`frozen_immune`) and those within `grace_steps` after a freeze cannot be hit.
+       With `timeout_mode="remove"` the tagged leave the map and re-enter on a random empty cell
+       with a random heading (on a random apple cell, whose apple is lost, if no cell is empty;
+       later if there is none either).
+    6. Grow, from the map as it now is: apples sprout on empty cells, each with probability
+       p = regrow_speed * regrow_rates[n] * F_loc * F_glob for n apples in the neighbourhood (the
+       last rate holds for more), or p = respawn_prob * F_loc * F_glob on sites (`timer`).  With
+       `respawn_delay` an apple eaten in step t is back after step t + respawn_delay (if both F
+       are 1 and no agent stands there).  F_loc = max(0, 1 - waste_alpha * waste in the 3x3);
+       F_glob = clip((waste_depletion - rho) / (waste_depletion - waste_restoration), 0, 1) with rho
+       the wasted part of the zone.  Then each waste cell fouls one free zone cell beside it with
+       probability `waste_spread_prob`, row by row; then, with probability `waste_spawn_prob`, one
+       random free zone cell becomes waste.  Free: empty, without an agent.
+    7. Observe.
+
+    ## End
+
+    An episode ends by truncation after `max_steps` steps, for all agents at once; nothing
+    terminates.  The observation of that step is the final one; the caller then calls
+    `reset(mask=out.truncated)`.  A world's life goes on: `events.g` counts all its steps.
+
+    ## Reset
+
+    Sites by `apple_layout`: `central` one square of side 2 patch_half in the middle (one cell north
+    and west of it where it cannot be centred), `two_patch` two of them on the diagonal, `patches`
+    `n_patches` squares at random places, drawn anew for each episode, possibly overlapping, `sites`
+    every third row and column, `uniform` every cell.  Each site holds an apple with probability
+    `apple_density`.  Then round(waste_init_frac * zone) waste cells on random empty zone cells,
+    then agents on random empty cells with random headings (on apple cells, whose apples are lost,
+    if there are too few).  A `Placement` puts agents on given cells, which are cleared for them.
+
+    ## Parameters
+
+    All fields of `HarvestParams` (`karma_rllib.worlds.harvest_params`), with units and ranges; the
+    named sets are in `karma_rllib.worlds.harvest_profiles`.  `grid_size`, `num_agents` and the
+    observation keys change shapes, nothing else does.
+
+    ## Randomness
+
+    Every draw is addressed by (seed, uid, step or episode, purpose, index): see
+    `karma_rllib.worlds.rng`.  World k lives the same life whatever B, `num_threads` or the process.
+
+    ## Versions
+
+    * v0: first version.
+
+    ## References
+
+    Leibo et al. 2017, "Multi-agent reinforcement learning in sequential social dilemmas" (the
+    gathering game, zaps).  Perolat et al. 2017, "A multi-agent reinforcement learning model of
+    common-pool resource appropriation" (density regrowth).  Hughes et al. 2018, "Inequity aversion
+    improves cooperation in intertemporal social dilemmas" (cleaning as a public good).
+    """
 
     name = "harvest-v0"
 
@@ -32,23 +161,18 @@ class HarvestWorld:
         first_uid: int = 0,
         num_threads: int = 1,
     ) -> None:
-        for key, value, low in (
-            ("num_worlds", num_worlds, 1),
-            ("seed", seed, 0),
-            ("first_uid", first_uid, 0),
-            ("num_threads", num_threads, 1),
-        ):
-            if not low <= value < 2**62:
-                raise ValueError(f"{key}={value} must be an integer in [{low}, 2**62)")
         self.params = params
-        self.num_worlds, self.num_agents = int(num_worlds), params.num_agents
+        self.num_worlds = check.whole_number("num_worlds", num_worlds, 1)
+        self.num_agents = params.num_agents
         self.action_names = h.ABSOLUTE_NAMES if params.move_frame == "absolute" else h.ACTION_NAMES
         self.num_actions = len(self.action_names)
         self.max_steps = params.max_steps
-        self.seed, self.num_threads = int(seed), min(int(num_threads), self.num_worlds)
-        self._rules = h.build_rules(params)
-        self._state, self._work = h.allocate(params, self._rules, self.num_worlds)
-        self._state.uid[:] = np.arange(first_uid, first_uid + num_worlds)
+        self.seed = check.whole_number("seed", seed, 0)
+        self.num_threads = min(check.whole_number("num_threads", num_threads, 1), self.num_worlds)
+        self._rules = build_rules(params)
+        self._state, self._work = h.allocate(self._rules, sprout_table(params), self.num_worlds)
+        first = check.whole_number("first_uid", first_uid, 0)
+        self._state.uid[:] = np.arange(first, first + self.num_worlds)
         self._state.key[:] = world_keys(self.seed, self._state.uid)
         B, N = self.num_worlds, self.num_agents
         side = 2 * params.view_radius + 1 if self._rules.ego else params.grid_size
@@ -56,12 +180,17 @@ class HarvestWorld:
             "grid": (side, side, self._rules.planes),
             "vec": (len(self.vec_names),),
         }
-        self._events: Events = allocate_events(B, N)
-        bits = (a.view(np.uint8) if a.dtype == np.bool_ else a for a in self._events)
-        self._raw_events = Events(*bits)  # the kernels' rows are numbers, not truth values
+        self._events = allocate_events(B, N)
         self._reward = np.zeros((B, N), np.float32)
         self._truncated = np.zeros(B, np.bool_)
-        self._fixed = (self._state, self._work, self._rules, self._raw_events)
+        self._book = write_book(
+            self._rules,
+            self._state._asdict()
+            | self._work._asdict()
+            | {f"e_{name}": array for name, array in self._events._asdict().items()}
+            | {"reward": self._reward, "truncated": self._truncated},
+        )
+        self._seen: Obs = {}
         self._actions = np.zeros((B, N), np.int64)
         self._no_debt = np.zeros((B, N, N), np.float32)
         self._anywhere = Placement(np.full((B, N, 2), -1, np.int16), np.full((B, N), -1, np.int8))
@@ -121,8 +250,12 @@ class HarvestWorld:
             ValueError: an argument has the wrong shape, or a placement is off the map or double.
         """
         B = self.num_worlds
-        which = np.ones(B, np.bool_) if mask is None else self._array("mask", mask, (B,), np.bool_)
-        place = self._anywhere if placement is None else self._check_placement(placement)
+        which = np.ones(B, np.bool_)
+        if mask is not None:
+            which = check.array_of("mask", mask, (B,), np.bool_)
+        place = self._anywhere
+        if placement is not None:
+            place = check.placement_of(placement, B, self.num_agents, self.params.grid_size)
         buffers = self.empty_obs() if out is None else out
         grid, vec, owed = *self._views(buffers), self._debt(debt)
         self._run(
@@ -162,7 +295,7 @@ class HarvestWorld:
         grid, vec, owed = *self._views(buffers), self._debt(debt)
         self._run(
             kernels.advance,
-            (self._actions, owed, self._reward, self._truncated.view(np.uint8), grid, vec),
+            (self._actions, owed, grid, vec),
         )  # fmt: skip
         return StepOut(buffers, self._reward, self._truncated, self._events)
 
@@ -192,14 +325,7 @@ class HarvestWorld:
             ValueError: an array is missing, unknown, or of another shape.
         """
         mine = self._state._asdict()
-        if set(state) != set(mine):
-            wrong = sorted(set(state) ^ set(mine))
-            raise ValueError(f"state does not fit this world: missing or unknown arrays {wrong}")
-        for name, array in mine.items():
-            if state[name].shape != array.shape:
-                raise ValueError(
-                    f"state[{name!r}] has shape {state[name].shape}, this world needs {array.shape}"
-                )
+        check.state_of(state, mine)
         for name, array in mine.items():
             array[...] = state[name]
         self._run(kernels.derive, ())
@@ -234,74 +360,52 @@ class HarvestWorld:
         """Call an outer loop over all worlds, split into equal shares when there are threads."""
         B, n = self.num_worlds, self.num_threads
         if n == 1:
-            loop(*self._fixed, *arguments, 0, B)
+            loop(self._book, *arguments, 0, B)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(n, "harvest")
         cuts = [B * k // n for k in range(n + 1)]
         jobs = [
-            self._pool.submit(loop, *self._fixed, *arguments, lo, hi)
-            for lo, hi in zip(cuts, cuts[1:])
+            self._pool.submit(loop, self._book, *arguments, lo, hi) for lo, hi in pairwise(cuts)
         ]
         for job in jobs:
             job.result()
 
     def _views(self, obs: Obs) -> tuple[np.ndarray, np.ndarray]:
-        """Check the caller's buffers and fold the columns and planes of the grid together."""
+        """Check the caller's buffers, once as long as they stay the same."""
+        grid, vec = obs["grid"], obs["vec"]
+        if self._seen.get("grid") is grid and self._seen.get("vec") is vec:
+            return grid, vec
         lead = (self.num_worlds, self.num_agents)
-        for key, kind in (("grid", np.uint8), ("vec", np.float32)):
-            array, shape = obs[key], lead + self.obs_shapes[key]
-            if array.shape != shape or array.dtype != kind or not array.flags.c_contiguous:
-                raise ValueError(
-                    f"out[{key!r}] must be a C-contiguous {np.dtype(kind).name} array of shape"
-                    f" {shape}, not {array.dtype.name} {array.shape}"
-                )
-        H, W, C = self.obs_shapes["grid"]
-        return obs["grid"].reshape(*lead, H, W * C), obs["vec"]
-
-    def _array(self, name: str, value: Any, shape: tuple[int, ...], kind: Any) -> np.ndarray:
-        """Return a C-contiguous array of this kind, or raise ValueError for another shape."""
-        if np.shape(value) != shape:
-            raise ValueError(f"{name} has shape {np.shape(value)}, expected {shape}")
-        return np.ascontiguousarray(value, kind)
+        check.buffer("grid", grid, lead + self.obs_shapes["grid"], np.uint8)
+        check.buffer("vec", vec, lead + self.obs_shapes["vec"], np.float32)
+        self._seen = {"grid": grid, "vec": vec}
+        return grid, vec
 
     def _debt(self, debt: np.ndarray | None) -> np.ndarray:
         """Return the ledger to show, zeros without one."""
         if debt is None:
             return self._no_debt
-        return self._array("debt", debt, self._no_debt.shape, np.float32)
-
-    def _check_placement(self, placement: Placement) -> Placement:
-        """Return the placement as arrays of the right kind, or say what is wrong with it."""
-        B, N, G = self.num_worlds, self.num_agents, self.params.grid_size
-        pos = self._array("placement.pos", placement.pos, (B, N, 2), np.int16)
-        head = self._array("placement.head", placement.head, (B, N), np.int8)
-        if pos.min() < -1 or pos.max() >= G or ((pos[..., 0] < 0) != (pos[..., 1] < 0)).any():
-            raise ValueError(f"placement.pos must be -1 (random) or a cell of the {G}x{G} map")
-        if head.min() < -1 or head.max() > 3:
-            raise ValueError("placement.head must be -1 (random) or a heading in 0..3")
-        cell = pos[..., 0].astype(np.int64) * G + pos[..., 1]
-        cell = np.sort(np.where(pos[..., 0] < 0, -1 - np.arange(N), cell), axis=1)
-        twice = (cell[:, 1:] == cell[:, :-1]).any(axis=1)
-        if twice.any():
-            b = int(twice.argmax())
-            raise ValueError(f"placement.pos puts two agents of world {b} on one cell")
-        return Placement(pos, head)
+        return check.array_of("debt", debt, self._no_debt.shape, np.float32)
 
     def _check_step(self) -> None:
         """Raise if an action is unknown or an episode is not running."""
-        bad = kernels.first_bad_action(self._actions, self.num_actions)
-        if bad >= 0:
-            b, i = divmod(bad, self.num_agents)
+        s = self._state
+        found = kernels.first_problem(
+            self._actions, self.num_actions, s.episode, s.t, self.max_steps
+        )
+        if found == -1:
+            return
+        if found >= 0:
+            b, i = divmod(found, self.num_agents)
             raise ValueError(
                 f"action {self._actions[b, i]} of agent {i} in world {b} must lie in"
                 f" [0, {self.num_actions})"
             )
-        b = kernels.first_stopped(self._state.episode, self._state.t, self.max_steps)
-        if b >= 0 and self._state.episode[b] < 0:
+        b = -2 - found
+        if s.episode[b] < 0:
             raise RuntimeError(f"world {b} has not begun: call reset() before step()")
-        if b >= 0:
-            raise RuntimeError(
-                f"world {b} ended its episode after {self.max_steps} steps: call"
-                " reset(mask=out.truncated) before the next step"
-            )
+        raise RuntimeError(
+            f"world {b} ended its episode after {self.max_steps} steps: call"
+            " reset(mask=out.truncated) before the next step"
+        )

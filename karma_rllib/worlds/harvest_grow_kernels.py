@@ -1,8 +1,8 @@
 """Kernels of growth in the harvest world: apples sprout, waste spreads and is spilled.
 
-Every function is about one world: `s` holds its raw rows (`One`), `r` the `Rules`.  The
-*growth class* of a cell, 10 * neighbouring apples + waste in its 3x3, is an index into the table of
-sprout probabilities and is kept up to date by `put`.
+Every function is about one world: `s` holds its rows (`One`), `r` the rules (fields of `Rules`).
+The *growth class* of a cell, 10 * neighbouring apples + waste in its 3x3, is an index into the
+table of sprout probabilities and is kept up to date by `put`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 
 from karma_rllib.worlds import harvest_state as h
-from karma_rllib.worlds.harvest_map_kernels import One, cell_number, phase, pick, put
-from karma_rllib.worlds.harvest_state import Rules
+from karma_rllib.worlds.harvest_map_kernels import cell_number, pick, put
+from karma_rllib.worlds.harvest_rows_kernels import One, phase
+from karma_rllib.worlds.harvest_rules import Rules
 from karma_rllib.worlds.rng import below, stream_key, unit
 
 

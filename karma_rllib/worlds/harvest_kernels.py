@@ -14,73 +14,70 @@ from typing import Any
 
 from numba import njit
 
-from karma_rllib.worlds.events import Events
+from karma_rllib.worlds.harvest_begin_kernels import fill, foul, lay_out, spawn, wipe
 from karma_rllib.worlds.harvest_grow_kernels import grow
-from karma_rllib.worlds.harvest_map_kernels import fill, foul, lay_out, look, redraw, spawn, wipe
+from karma_rllib.worlds.harvest_map_kernels import redraw
 from karma_rllib.worlds.harvest_observe_kernels import observe
-from karma_rllib.worlds.harvest_state import Rules, State, Work
+from karma_rllib.worlds.harvest_rows_kernels import look
 from karma_rllib.worlds.harvest_step_kernels import decide, fire, move, settle, tick, turn
 from karma_rllib.worlds.raw import row
 
-_PARTS = (
-    "raw.py", "rng.py", "harvest_state.py", "harvest_map_kernels.py", "harvest_step_kernels.py",
-    "harvest_grow_kernels.py", "harvest_observe_kernels.py", "harvest_kernels.py",
-)  # fmt: skip
-SOURCE = zlib.crc32(b"".join((Path(__file__).parent / name).read_bytes() for name in _PARTS))
+_HERE = Path(__file__).parent
+_PARTS = [_HERE / name for name in ("raw.py", "rng.py", "harvest_state.py", "harvest_rules.py")]
+_PARTS += sorted(_HERE.glob("harvest*kernels.py"))
+SOURCE = zlib.crc32(b"".join(part.read_bytes() for part in _PARTS))
 
 
 def _compile(source: int) -> tuple[Callable[..., Any], ...]:
     """Build the outer loops for this state of the sources."""
 
     @njit(cache=True, nogil=True)
-    def advance(
-        s: State, w: Work, r: Rules, e: Events, actions: Any, debt: Any,
-        reward: Any, truncated: Any, grid: Any, vec: Any, lo: Any, hi: Any,
-    ) -> Any:  # fmt: skip
+    def advance(book: Any, actions: Any, debt: Any, grid: Any, vec: Any, lo: int, hi: int) -> int:
         """One env-step of worlds lo..hi-1."""
+        r = book[0]
         for b in range(lo, hi):
-            one = look(s, w, e, b)
-            decide(one, r, row(actions, b))
-            turn(one, r)
-            move(one, r)
-            fire(one, r)
-            settle(one, r, row(reward, b))
-            grow(one, r)
-            tick(one, r, row(truncated, b))
-            observe(one, r, row(debt, b), row(grid, b), row(vec, b))
+            s = look(r, b)
+            decide(s, r, row(actions, b))
+            turn(s, r)
+            move(s, r)
+            fire(s, r)
+            settle(s, r)
+            grow(s, r)
+            tick(s, r)
+            observe(s, r, row(debt, b), row(grid, b), row(vec, b))
         return source
 
     @njit(cache=True, nogil=True)
     def restart(
-        s: State, w: Work, r: Rules, e: Events, mask: Any, pos: Any, head: Any, debt: Any,
-        grid: Any, vec: Any, lo: Any, hi: Any,
-    ) -> Any:  # fmt: skip
+        book: Any, mask: Any, pos: Any, head: Any, debt: Any, grid: Any, vec: Any, lo: int, hi: int
+    ) -> int:
         """Begin a new episode in those of the worlds lo..hi-1 that `mask` names."""
+        r = book[0]
         for b in range(lo, hi):
             if mask[b]:
-                one = look(s, w, e, b)
-                wipe(one, r)
-                lay_out(one, r)
-                fill(one, r)
-                foul(one, r)
-                spawn(one, r, row(pos, b), row(head, b))
-                observe(one, r, row(debt, b), row(grid, b), row(vec, b))
+                s = look(r, b)
+                wipe(s, r)
+                lay_out(s, r)
+                fill(s, r)
+                foul(s, r)
+                spawn(s, r, row(pos, b), row(head, b))
+                observe(s, r, row(debt, b), row(grid, b), row(vec, b))
         return source
 
     @njit(cache=True, nogil=True)
-    def show(
-        s: State, w: Work, r: Rules, e: Events, debt: Any, grid: Any, vec: Any, lo: Any, hi: Any
-    ) -> Any:
+    def show(book: Any, debt: Any, grid: Any, vec: Any, lo: int, hi: int) -> int:
         """Write the current observations of worlds lo..hi-1 once more."""
+        r = book[0]
         for b in range(lo, hi):
-            observe(look(s, w, e, b), r, row(debt, b), row(grid, b), row(vec, b))
+            observe(look(r, b), r, row(debt, b), row(grid, b), row(vec, b))
         return source
 
     @njit(cache=True, nogil=True)
-    def derive(s: State, w: Work, r: Rules, e: Events, lo: Any, hi: Any) -> Any:
+    def derive(book: Any, lo: int, hi: int) -> int:
         """Rebuild the working arrays of worlds lo..hi-1 from their state."""
+        r = book[0]
         for b in range(lo, hi):
-            redraw(look(s, w, e, b), r)
+            redraw(look(r, b), r)
         return source
 
     return advance, restart, show, derive
@@ -90,19 +87,12 @@ advance, restart, show, derive = _compile(SOURCE)
 
 
 @njit(cache=True)
-def first_bad_action(actions: Any, num_actions: int) -> int:
-    """Flat index of the first action outside [0, num_actions), or -1; actions int64 (B, N)."""
-    flat = actions.ravel()
-    for k in range(flat.size):
-        if flat[k] < 0 or flat[k] >= num_actions:
-            return k
-    return -1
-
-
-@njit(cache=True)
-def first_stopped(episode: Any, t: Any, max_steps: int) -> int:
-    """Return the first world whose episode has not begun or is over, or -1."""
+def first_problem(actions: Any, num_actions: int, episode: Any, t: Any, max_steps: int) -> int:
+    """Find what forbids a step: -1 nothing, k a bad action (flat index), -2-b a stopped world b."""
     for b in range(t.size):
         if episode[b] < 0 or t[b] >= max_steps:
-            return b
+            return -2 - b
+        for i in range(actions.shape[1]):
+            if actions[b, i] < 0 or actions[b, i] >= num_actions:
+                return b * actions.shape[1] + i
     return -1

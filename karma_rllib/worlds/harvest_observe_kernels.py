@@ -4,8 +4,9 @@ Egocentric view: the map is kept drawn in four copies, one per heading, each tur
 heading points up.  A rotated window is then H contiguous row copies.  Agents are stamped on all
 copies before the windows are taken and erased afterwards; an observer erases itself at the centre.
 
-Every function is about one world: `s` holds its raw rows (`One`), `r` the `Rules`; `grid` is its
-uint8 row (N, H, W, C), `vec` its float32 row (N, D), `debt` its float32 row (N, N) [zaps].
+Every function is about one world: `s` holds its rows (`One`), `r` the rules (fields of `Rules`);
+`grid` is its uint8 row (N, H, W, C), `vec` its float32 row (N, D), `debt` its float32 row (N, N)
+[zaps].
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 from numba import njit
 
 from karma_rllib.worlds import harvest_state as h
-from karma_rllib.worlds.harvest_map_kernels import One, cell_number, phase
-from karma_rllib.worlds.harvest_state import Rules
+from karma_rllib.worlds.harvest_map_kernels import cell_number
+from karma_rllib.worlds.harvest_rows_kernels import One, phase
+from karma_rllib.worlds.harvest_rules import Rules
 from karma_rllib.worlds.raw import copy_bytes
 
 

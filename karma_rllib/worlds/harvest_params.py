@@ -1,4 +1,4 @@
-"""Parameters of the harvest world: one frozen, validated record, and the named profiles.
+"""Parameters of the harvest world: one frozen, validated record.
 
 Units: [steps] are env-steps, [cells] grid cells, [apples] reward units (one apple is worth
 `reward_apple`), probabilities are per env-step.  This module is light: pydantic only.
@@ -6,11 +6,9 @@ Units: [steps] are env-steps, [cells] grid cells, [apples] reward units (one app
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_NEIGHBOURS = 12  # cells in the larger neighbourhood (disc2)
 
@@ -162,7 +160,7 @@ class HarvestParams(BaseModel):
 
     @property
     def waste_cells_possible(self) -> int:
-        """Size of the waste zone [cells] (`outside_apples` with random patches: its lower bound)."""
+        """Size of the waste zone [cells]; beside random patches a lower bound."""
         if self.waste_mode == "none":
             return 0
         cells = self.grid_size**2
@@ -197,8 +195,8 @@ def _check_view(p: HarvestParams) -> None:
     reach = max(p.beam_length, p.beam_half_width)
     if p.view_radius < reach:
         raise ValueError(
-            f"view_radius={p.view_radius} must be at least max(beam_length, beam_half_width)={reach},"
-            " or a victim could not see its attacker"
+            f"view_radius={p.view_radius} must be at least {reach}, the reach of the beam"
+            " (beam_length, beam_half_width), or a victim could not see its attacker"
         )
     for key in ("obs_identity", "obs_debt"):
         value = getattr(p, key)
@@ -213,8 +211,8 @@ def _check_map(p: HarvestParams) -> None:
     need = 2 * p.half * (2 if p.apple_layout == "two_patch" else 1)
     if p.apple_layout in ("central", "two_patch", "patches") and need > p.grid_size:
         raise ValueError(
-            f"patch_half={p.half} is too large for apple_layout={p.apple_layout!r}: its patches need"
-            f" {need} cells a side and grid_size is {p.grid_size}"
+            f"patch_half={p.half} is too large: apple_layout={p.apple_layout!r} then needs {need}"
+            f" cells a side and grid_size is {p.grid_size}"
         )
     wasted = round(p.waste_init_frac * p.waste_cells_possible)
     free = p.grid_size**2 - wasted
@@ -249,88 +247,7 @@ def _check_waste(p: HarvestParams) -> None:
     pay, bound = p.reward_zap_waste * p.waste_spawn_prob, 0.1 * p.reward_apple * p.max_apple_flow
     if pay > bound and not p.allow_reward_pump:
         raise ValueError(
-            f"reward_zap_waste={p.reward_zap_waste} pays {pay:.3g} per env-step for waste that comes"
-            f" back, more than a tenth of the apples ({bound:.3g}): lower it, or set"
+            f"reward_zap_waste={p.reward_zap_waste} pays {pay:.3g} per env-step for waste that"
+            f" returns, more than a tenth of the apples ({bound:.3g}): lower it, or set"
             " allow_reward_pump=True"
         )
-
-
-_SEED_RATES = (0.0, 0.001, 0.005, 0.025, 0.05)
-
-PROFILES: dict[str, dict[str, Any]] = {
-    "gathering": {},  # the defaults of HarvestParams
-    "dual_cleanup": {
-        "grid_size": 13, "num_agents": 5, "patch_half": 3, "view_radius": 4,
-        "waste_mode": "global", "waste_zone": "strip", "waste_strip_rows": 2,
-        "waste_spawn_prob": 0.10, "reward_zap_waste": 0.3,
-    },
-    "karma_seed": {
-        "grid_size": 15, "num_agents": 6, "max_steps": 1000, "view_radius": 5,
-        "apple_density": 0.65, "regrow_mode": "density", "regrow_rates": _SEED_RATES,
-        "regrow_sites_only": False, "waste_mode": "both", "waste_zone": "outside_apples",
-        "waste_init_frac": 0.10, "waste_spawn_prob": 0.02, "waste_alpha": 0.10,
-    },
-    "karmic_seed": {
-        "grid_size": 20, "num_agents": 5, "max_steps": 1000, "beam_length": 5, "view_radius": 5,
-        "reward_zap_waste": 0.0, "reward_zap_agent": 0.0, "zap_cost": 0.0,
-        "apple_layout": "patches", "n_patches": 2, "patch_half": 3, "apple_density": 0.8,
-        "regrow_mode": "density", "regrow_rates": (0.0, 0.005, 0.02, 0.05, 0.1),
-        "regrow_sites_only": False, "obs_identity": "onehot",
-    },
-    "leibo_tag": {
-        "grid_size": 15, "num_agents": 6, "max_steps": 1000, "view_radius": 5,
-        "reward_zap_waste": 0.0, "reward_zap_agent": 0.0, "victim_penalty": 0.0, "zap_cost": 0.0,
-        "apple_density": 0.30, "regrow_mode": "density", "regrow_rates": _SEED_RATES,
-        "regrow_speed": 0.75, "regrow_sites_only": False,
-    },
-}  # fmt: skip
-
-PROFILE_LINES: dict[str, str] = {
-    "gathering": "9x9, 4 agents, one contested patch with a fixed respawn rate; harm only",
-    "dual_cleanup": "13x13, 5 agents, one patch that dies when the waste strip fills; harm and help",
-    "karma_seed": "15x15, 6 agents, density regrowth, waste everywhere; the mirror-test seed",
-    "karmic_seed": "20x20, 5 agents, two random patches, no waste; the retroactive-credit seed",
-    "leibo_tag": "15x15, 6 agents, sparse density regrowth, no reward but apples",
-}
-
-
-def nearest(word: str, options: Iterable[str]) -> str:
-    """Return ", did you mean 'x'?" for the closest option, or the list of options."""
-    known = list(options)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-
-
-def explain(error: ValidationError) -> str:
-    """Say the first complaint of a pydantic error in one sentence (key, value, rule)."""
-    first = error.errors(include_url=False)[0]
-    key, value = ".".join(str(x) for x in first["loc"]), first["input"]
-    if first["type"] == "extra_forbidden":
-        return f"unknown parameter {key!r}: {nearest(key, HarvestParams.model_fields)}"
-    if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
-    field = HarvestParams.model_fields.get(key.split(".")[0])
-    rule = first["msg"][0].lower() + first["msg"][1:]
-    if isinstance(value, str) and first["type"] == "literal_error" and field is not None:
-        rule += f"; {nearest(value, getattr(field.annotation, '__args__', ()))}"
-    meaning = f" ({field.description})" if field is not None else ""
-    return f"{key}={value!r}: {rule}{meaning}"
-
-
-def resolve(profile: str | None, params: dict[str, Any]) -> HarvestParams:
-    """Build validated parameters from a profile and overrides.
-
-    Args:
-        profile: one of `PROFILES`, None for the default (`gathering`).
-        params: overrides, any field of `HarvestParams`.
-
-    Raises:
-        ValueError: one sentence that names the parameter, its value and the rule.
-    """
-    name = "gathering" if profile is None else profile
-    if name not in PROFILES:
-        raise ValueError(f"unknown profile {name!r}: {nearest(name, PROFILES)}")
-    try:
-        return HarvestParams(**{**PROFILES[name], **params, "profile": name})
-    except ValidationError as error:
-        raise ValueError(explain(error)) from None

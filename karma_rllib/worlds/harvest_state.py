@@ -1,19 +1,20 @@
-"""Arrays of the harvest world: its state, its rules as numbers, and the codes both are written in.
+"""Arrays of the harvest world: its state, and the codes that it is written in.
 
-Shape legend: B worlds, N agents, G side of the map, P = G + 2 RIM side of the padded map (the rim is
-WALL, so that no neighbourhood leaves the array), M = P * P rounded up to whole blocks, L most cells
-that beams can light, C planes, Q = G + 2 view_radius side of a drawn copy.  Rows run down, columns
-to the right; headings are 0 north, 1 east, 2 south, 3 west.  A map is kept flat: the cell at (row,
-col) has number (row + RIM) * P + col + RIM.
+Shape legend: B worlds, N agents, G side of the map, P = G + 2 RIM side of the padded map (the rim
+is WALL, so that no neighbourhood leaves the array), M = P * P rounded up to whole blocks, L most
+cells that beams can light, C planes, Q = G + 2 view_radius side of a drawn copy.  Rows run down,
+columns to the right; headings are 0 north, 1 east, 2 south, 3 west.  A map is kept flat: the cell
+at (row, col) has number (row + RIM) * P + col + RIM.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from karma_rllib.worlds.harvest_params import MAX_NEIGHBOURS, HarvestParams
+if TYPE_CHECKING:
+    from karma_rllib.worlds.harvest_rules import Rules
 
 EMPTY, APPLE, WASTE, WALL = 0, 1, 2, 3  # terrain
 RIM = 2  # wall around a map [cells]: the radius-2 disc of a border cell stays inside
@@ -46,7 +47,7 @@ LAYOUTS = ("central", "two_patch", "patches", "sites", "uniform")
 EVERYWHERE, OUTSIDE_APPLES, STRIP = range(3)
 ZONES = ("everywhere", "outside_apples", "strip")
 # purposes of random streams; the first group counts episodes, the second env-steps
-S_LAYOUT, S_FILL, S_FOUL, S_SPAWN, S_HEADING = range(1, 6)
+S_LAYOUT, S_FILL, S_FOUL, S_SPAWN = range(1, 5)
 S_ORDER, S_REENTER, S_SPROUT, S_SPREAD, S_SPREAD_TO, S_SPILL = range(16, 22)
 
 
@@ -100,155 +101,15 @@ class Work(NamedTuple):
     """What follows from the state, kept up to date because it is quick to read; never saved."""
 
     occ: np.ndarray  # agent index + 1 on its cell, else 0, int8 (B, M)
-    near: (
-        np.ndarray
-    )  # growth class: 10 * apples in the neighbourhood + waste in the 3x3, uint8 (B, M)
+    near: np.ndarray  # growth class: 10 * apples nearby + waste in the 3x3, uint8 (B, M)
     canvas: np.ndarray  # drawn map: ego uint8 (B, 4 Q Q C), full grid uint8 (B, 3 G G)
-    grown: np.ndarray  # numbers of the cells that change in this phase, int32 (B, M)
+    grown: np.ndarray  # numbers of the cells that change now, int32 (B, M)
     order: np.ndarray  # order of moves, int8 (B, N)
     sprout: np.ndarray  # sprout probability of each growth class at F_glob = 1, float64 (1, 130)
 
 
-class Rules(NamedTuple):
-    """`HarvestParams` as plain numbers, in the form the kernels read."""
-
-    size: int  # G
-    side: int  # P
-    drawn: int  # Q
-    agents: int  # N
-    planes: int  # C
-    max_steps: int
-    timeout: int
-    remove: bool
-    hits_to_tag: int
-    frozen_immune: bool
-    grace_steps: int
-    beam_length: int
-    beam_half_width: int
-    first_hit: bool
-    zap_cooldown: int
-    reward_apple: float
-    reward_zap_waste: float
-    reward_zap_agent: float
-    victim_penalty: float
-    victim_penalty_stacks: bool
-    zap_cost: float
-    layout: int
-    apple_density: float
-    patch_half: int
-    n_patches: int
-    by_density: bool
-    disc2: bool
-    sites_only: bool
-    under_agent: bool
-    respawn_delay: int
-    waste_on: bool
-    waste_local: bool
-    waste_global: bool
-    zone: int
-    strip_rows: int
-    waste_init_frac: float
-    waste_spawn_prob: float
-    waste_spread_prob: float
-    waste_depletion: float
-    waste_restoration: float
-    ego: bool
-    grid_fix: bool
-    view_radius: int
-    absolute: bool
-    onehot: bool
-    debt_pair: bool
-    debt_self: bool
-    show_time: bool
-    feedback_flags: bool
-    vec_size: int  # D
-
-
-def sprout_table(p: HarvestParams) -> np.ndarray:
-    """Sprout probability of a cell with n apples and w waste cells around it, float64 (130,).
-
-    Entry 10 n + w holds  speed * rate[n] * F_loc(w)  (density) or  respawn * F_loc(w)  (timer), with
-    F_loc(w) = max(0, 1 - alpha w) when waste acts locally, else 1.  The kernel multiplies by F_glob.
-    """
-    table = np.zeros((MAX_NEIGHBOURS + 1) * WASTE_COUNTS)
-    local = p.waste_mode in ("local", "both")
-    for n in range(MAX_NEIGHBOURS + 1):
-        if p.regrow_mode == "density":
-            rate = p.regrow_speed * p.regrow_rates[min(n, len(p.regrow_rates) - 1)]
-        else:
-            rate = 1.0 if p.respawn_delay else p.respawn_prob
-        for w in range(WASTE_COUNTS):
-            f_loc = max(0.0, 1.0 - p.waste_alpha * w) if local else 1.0
-            table[n * WASTE_COUNTS + w] = rate * f_loc
-    return table
-
-
-def count_planes(p: HarvestParams) -> int:
-    """Number of channels C of the grid observation."""
-    if p.obs_mode == "full_grid":
-        return 3
-    extra = p.num_agents if p.obs_identity == "onehot" else 0
-    return len(PLANES) + extra + (p.obs_debt == "pair")
-
-
-def build_rules(p: HarvestParams) -> Rules:
-    """Translate validated parameters for the kernels."""
-    return Rules(
-        size=p.grid_size,
-        side=p.grid_size + 2 * RIM,
-        drawn=p.grid_size + 2 * p.view_radius,
-        agents=p.num_agents,
-        planes=count_planes(p),
-        max_steps=p.max_steps,
-        timeout=p.timeout,
-        remove=p.timeout_mode == "remove",
-        hits_to_tag=p.hits_to_tag,
-        frozen_immune=p.frozen_immune,
-        grace_steps=p.grace_steps,
-        beam_length=p.beam_length,
-        beam_half_width=p.beam_half_width,
-        first_hit=p.beam_blocking == "first_hit",
-        zap_cooldown=p.zap_cooldown,
-        reward_apple=p.reward_apple,
-        reward_zap_waste=p.reward_zap_waste,
-        reward_zap_agent=p.reward_zap_agent,
-        victim_penalty=p.victim_penalty,
-        victim_penalty_stacks=p.victim_penalty_stacks,
-        zap_cost=p.zap_cost,
-        layout=LAYOUTS.index(p.apple_layout),
-        apple_density=p.apple_density,
-        patch_half=p.half,
-        n_patches=p.n_patches,
-        by_density=p.regrow_mode == "density",
-        disc2=p.regrow_radius == "disc2",
-        sites_only=p.regrow_sites_only or p.regrow_mode == "timer",
-        under_agent=p.regrow_under_agent,
-        respawn_delay=p.respawn_delay if p.regrow_mode == "timer" else 0,
-        waste_on=p.waste_mode != "none",
-        waste_local=p.waste_mode in ("local", "both"),
-        waste_global=p.waste_mode in ("global", "both"),
-        zone=ZONES.index(p.waste_zone),
-        strip_rows=p.waste_strip_rows,
-        waste_init_frac=p.waste_init_frac,
-        waste_spawn_prob=p.waste_spawn_prob,
-        waste_spread_prob=p.waste_spread_prob,
-        waste_depletion=p.waste_depletion,
-        waste_restoration=p.waste_restoration,
-        ego=p.obs_mode == "ego_planes",
-        grid_fix=p.full_grid_fix,
-        view_radius=p.view_radius,
-        absolute=p.move_frame == "absolute",
-        onehot=p.obs_identity == "onehot",
-        debt_pair=p.obs_debt == "pair",
-        debt_self=p.obs_debt == "self",
-        show_time=p.obs_time,
-        feedback_flags=p.feedback_flags,
-        vec_size=len(VEC_NAMES) + p.obs_time + (p.obs_debt == "self"),
-    )
-
-
-def allocate(params: HarvestParams, rules: Rules, num_worlds: int) -> tuple[State, Work]:
-    """Zeroed state and working arrays for B worlds; walls and episode -1 are set, nothing else."""
+def allocate(rules: Rules, sprout: np.ndarray, num_worlds: int) -> tuple[State, Work]:
+    """Empty arrays for B worlds: all wall, no episode yet; `sprout` (130,) is kept as it is."""
     B, N, P = num_worlds, rules.agents, rules.side
     L = N * rules.beam_length * (2 * rules.beam_half_width + 1)
     M = -(-P * P // BLOCK) * BLOCK
@@ -284,6 +145,6 @@ def allocate(params: HarvestParams, rules: Rules, num_worlds: int) -> tuple[Stat
         canvas=np.zeros((B, drawn), np.uint8),
         grown=np.zeros(maps, np.int32),
         order=np.zeros(agents, np.int8),
-        sprout=sprout_table(params)[None],
+        sprout=sprout[None],
     )
     return state, work

@@ -1,8 +1,8 @@
 """Kernels of one env-step of the harvest world: decide, turn, move, fire, settle.
 
-Every function is about one world: `s` holds its raw rows (`One`), `r` the `Rules`.  It allocates
-nothing and uses no Python object.  The order of the phases is part of the rules (see "Order of
-events" in `karma_rllib.worlds.harvest`); growth has its own file.
+Every function is about one world: `s` holds its rows (`One`), `r` the rules (fields of `Rules`).
+It allocates nothing and uses no Python object.  The order of the phases is part of the rules (see
+"Order of events" in `karma_rllib.worlds.harvest`); growth has its own file.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from numba import njit
 
 from karma_rllib.worlds import harvest_state as h
 from karma_rllib.worlds.harvest_map_kernels import (
-    One,
     cell_number,
     enter,
     enter_anywhere,
     leave,
     paint,
-    phase,
     put,
 )
-from karma_rllib.worlds.harvest_state import Rules
+from karma_rllib.worlds.harvest_rows_kernels import One, phase
+from karma_rllib.worlds.harvest_rules import Rules
 from karma_rllib.worlds.rng import below, stream_key
 
 
@@ -30,15 +29,15 @@ from karma_rllib.worlds.rng import below, stream_key
 def decide(s: One, r: Rules, actions: Any) -> None:
     """Note who can act and what each would hit from o_t; the frozen do nothing."""
     for i in range(r.agents):
-        s.active[i] = s.frz[i] == 0
+        s.e_active[i] = int(s.frz[i] == 0)
         s.act[i] = actions[i] if s.frz[i] == 0 else h.NOOP
-        s.aim[i] = first_in_line(s, r, i)
-        s.ate[i] = 0
-        s.fired[i] = 0
-        s.cleaned[i] = 0
+        s.e_aim[i] = first_in_line(s, r, i)
+        s.e_ate[i] = 0
+        s.e_fired[i] = 0
+        s.e_cleaned[i] = 0
     for k in range(r.agents * r.agents):
-        s.hit[k] = 0
-        s.distance[k] = 0
+        s.e_hit[k] = 0
+        s.e_distance[k] = 0
 
 
 @phase
@@ -107,7 +106,7 @@ def walk(s: One, r: Rules, i: Any) -> None:
     if terrain == h.APPLE:
         put(s, r, row, col, h.EMPTY)
         s.wait[at] = r.respawn_delay + int(r.respawn_delay > 0)  # ripens in this step's growth too
-        s.ate[i] = 1
+        s.e_ate[i] = 1
 
 
 @phase
@@ -119,7 +118,7 @@ def fire(s: One, r: Rules) -> None:
     s.lit_n[0] = 0
     for i in range(r.agents):
         if s.act[i] == h.ZAP and s.cool[i] == 0:
-            s.fired[i] = 1
+            s.e_fired[i] = 1
             for lateral in range(-r.beam_half_width, r.beam_half_width + 1):
                 ray(s, r, i, lateral)
 
@@ -145,18 +144,18 @@ def ray(s: One, r: Rules, i: Any, lateral: Any) -> None:
         j = s.occ[at] - 1
         if j >= 0:
             if not ((s.frz[j] > 0 and r.frozen_immune) or s.grace[j] > 0):
-                s.hit[i * r.agents + j] = 1
-                s.distance[i * r.agents + j] = k
+                s.e_hit[i * r.agents + j] = 1
+                s.e_distance[i * r.agents + j] = k
             if r.first_hit:
                 return
         elif s.cell[at] == h.WASTE:
-            s.cleaned[i] += 1
+            s.e_cleaned[i] += 1
             if r.first_hit:
                 return
 
 
 @phase
-def settle(s: One, r: Rules, reward: Any) -> None:
+def settle(s: One, r: Rules) -> None:
     """Remove what was cleaned, pay, run the timers, freeze the victims."""
     for n in range(s.lit_n[0]):
         row, col = s.lit[2 * n], s.lit[2 * n + 1]
@@ -165,12 +164,12 @@ def settle(s: One, r: Rules, reward: Any) -> None:
         ):  # a ray never lights waste without hitting it
             put(s, r, row, col, h.EMPTY)
     for i in range(r.agents):
-        s.apple_ctx[i] = apple_near(s, r, i)
+        s.e_apple_ctx[i] = int(apple_near(s, r, i))
         given, taken = 0, 0
         for j in range(r.agents):
-            given += s.hit[i * r.agents + j]
-            taken += s.hit[j * r.agents + i]
-        pay(s, r, reward, i, given, taken)
+            given += s.e_hit[i * r.agents + j]
+            taken += s.e_hit[j * r.agents + i]
+        pay(s, r, i, given, taken)
         run_timers(s, r, i, taken)
     if r.remove:
         come_and_go(s, r)
@@ -190,19 +189,19 @@ def apple_near(s: One, r: Rules, i: Any) -> Any:
 
 
 @phase
-def pay(s: One, r: Rules, reward: Any, i: Any, given: Any, taken: Any) -> None:
+def pay(s: One, r: Rules, i: Any, given: Any, taken: Any) -> None:
     """Reward agent i and set the flags that let it feel what happened.
 
     r = R_A ate + R_W cleaned + R_Z given - R_V [taken > 0] - c_z fired, with R_V once per attacker
     when penalties stack.
     """
     pain = taken if r.victim_penalty_stacks else int(taken > 0)
-    total = r.reward_apple * s.ate[i] + r.reward_zap_waste * s.cleaned[i]
+    total = r.reward_apple * s.e_ate[i] + r.reward_zap_waste * s.e_cleaned[i]
     total += r.reward_zap_agent * given - r.victim_penalty * pain
-    total -= r.zap_cost * s.fired[i]
-    reward[i] = total
+    total -= r.zap_cost * s.e_fired[i]
+    s.reward[i] = total
     s.got[i] = total
-    hurt, hurts, cleans = int(taken > 0), int(given > 0), int(s.cleaned[i] > 0)
+    hurt, hurts, cleans = int(taken > 0), int(given > 0), int(s.e_cleaned[i] > 0)
     s.flag[i] = h.WAS_HIT * hurt + h.HIT_AGENT * hurts + h.HIT_WASTE * cleans
 
 
@@ -217,7 +216,7 @@ def run_timers(s: One, r: Rules, i: Any, taken: Any) -> None:
             s.grace[i] = r.grace_steps
     if s.cool[i] > 0:
         s.cool[i] -= 1
-    if s.fired[i] != 0:
+    if s.e_fired[i] != 0:
         s.cool[i] = r.zap_cooldown
     s.tags[i] += taken
     if s.tags[i] >= r.hits_to_tag:
@@ -240,14 +239,13 @@ def come_and_go(s: One, r: Rules) -> None:
 
 
 @phase
-def tick(s: One, r: Rules, truncated: Any) -> None:
+def tick(s: One, r: Rules) -> None:
     """Report the counts, advance the clocks, end the episode when its time is over."""
-    stock, waste, t, g, episode = s.was
-    stock[0] = s.stock[0]
-    waste[0] = s.waste[0]
-    t[0] = s.t[0]
-    g[0] = s.g[0]
-    episode[0] = s.episode[0]
+    s.e_stock[0] = s.stock[0]
+    s.e_waste[0] = s.waste[0]
+    s.e_t[0] = s.t[0]
+    s.e_g[0] = s.g[0]
+    s.e_episode[0] = s.episode[0]
     s.t[0] += 1
     s.g[0] += 1
-    truncated[0] = s.t[0] >= r.max_steps
+    s.truncated[0] = int(s.t[0] >= r.max_steps)
