@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from karma_rllib.cli import app
 from karma_rllib.config import ConfigError, ExperimentConfig
 
 FOLDER = Path(__file__).parent / "broken_experiments"
@@ -11,6 +13,7 @@ FOLDER = Path(__file__).parent / "broken_experiments"
 SENTENCES = {
     "a_list": "holds a list, not a mapping",
     "a_word": "holds plain 'smoke', not a mapping",
+    "apples_without_bank": "line 4: `mirror.bank_mode` is in_batch, but apple frames",
     "bank_smaller_than_draw": "line 3: `mirror.pairs_per_minibatch` is 64, but the bank holds only",
     "binary": "not a text file",
     "broken_without_waste": "line 3: `conditions`: 'broken' pairs zapping a rival with cleaning",
@@ -31,6 +34,8 @@ SENTENCES = {
     "latin1": "not a text file (byte 9 is not UTF-8)",
     "learners_split_worlds": "line 4: `resources.num_learners` is 3, but must divide `ppo.envs`",
     "matchmaker_on": "line 4: `matchmaker.mode` is 'debt', but it must be 'off'",
+    "memory_before_the_hit": "line 4: `mirror.align_layer` is h, the memory after a hit, but",
+    "memory_without_lstm": "line 4: `mirror.align_layer` is h, the memory, but the network has",
     "minibatch_above_batch": "line 3: `ppo.minibatch` is 2048, but a learner's batch has only 80",
     "mirror_never_acts": "line 4: `mirror.aux_start_step` is 2000000, but an arm lasts 1500000",
     "misspelt_choice": "line 4: `mirror.loss` is 'pari', but it must be 'pair'",
@@ -84,3 +89,16 @@ def test_a_broken_file_is_refused_in_one_sentence_that_names_the_culprit(name):
     assert sentence.startswith(str(path))
     assert SENTENCES[name] in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_the_command_answers_with_that_sentence_alone_and_leaves_nothing_behind(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["train", str(FOLDER / f"{name}.yaml")])
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert SENTENCES[name] in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -111,6 +111,30 @@ def _mirror_acts(config: ExperimentConfig) -> None:
         )
 
 
+def _alignable(config: ExperimentConfig) -> None:
+    """What the mirror's frames can be taken from."""
+    mirror, module = config.mirror, config.module
+    rows = [row for row in map(conditions.condition, config.conditions) if row.mirror]
+    if mirror.align_layer == "h" and rows:
+        if module.lstm == 0 or (module.preset == "tiny" and module.lstm is None):
+            raise ConfigError(
+                "`mirror.align_layer` is h, the memory, but the network has none; set "
+                "`module.lstm` or choose a preset with memory (seed, small)"
+            )
+        views = {mirror.aggressor_view or row.aggressor_view for row in rows}
+        if "decision" in {*views, mirror.victim_view}:
+            raise ConfigError(
+                "`mirror.align_layer` is h, the memory after a hit, but a decision frame lies "
+                "before it; use z, or outcome frames only (conditions other than karma)"
+            )
+    needs_label = any(row.pairs == "agg_cleaner" for row in rows)
+    if mirror.bank_mode == "in_batch" and mirror.broken_pair == "apple" and needs_label:
+        raise ConfigError(
+            "`mirror.bank_mode` is in_batch, but apple frames are only found through the bank; "
+            "set `mirror.broken_pair` to zap_waste or random"
+        )
+
+
 def _batch(config: ExperimentConfig) -> None:
     learners = max(1, config.resources.num_learners)
     ppo = config.ppo
@@ -142,6 +166,7 @@ _RULES: tuple[Callable[[ExperimentConfig], None], ...] = (
     _waste,
     _cure,
     _mirror_acts,
+    _alignable,
     _batch,
     _evaluation,
 )

@@ -20,6 +20,20 @@ EXPERIMENT_FILE, PROVENANCE_FILE = "experiment.yaml", "provenance.json"
 PACKAGES = ("ray", "torch", "numpy", "numba", "gymnasium", "pettingzoo", "pydantic")
 
 
+def check_storage(storage: str | Path) -> None:
+    """Refuse a place where no run folder can be made, without making one.
+
+    Raises:
+        ConfigError: it, or the part of its path that exists, is a file or cannot be written.
+    """
+    base = Path(storage).expanduser().resolve()
+    there = next(path for path in (base, *base.parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(f"--storage {storage}: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"--storage {storage}: {there} cannot be written")
+
+
 def make_run_dir(config: ExperimentConfig, storage: str | Path) -> Path:
     """Create ``<storage>/<name>_<time>/`` with the resolved experiment and its provenance.
 
@@ -31,13 +45,12 @@ def make_run_dir(config: ExperimentConfig, storage: str | Path) -> Path:
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     base = Path(storage).expanduser().resolve()
+    check_storage(storage)
     for suffix in ("", *(f"-{k}" for k in range(2, 100))):
         run_dir = base / f"{config.name}_{stamp}{suffix}"
         try:
             run_dir.mkdir(parents=True)
         except FileExistsError:
-            if not base.is_dir():
-                raise ConfigError(f"--storage {storage}: is a file, not a folder") from None
             continue
         except OSError as err:
             raise ConfigError(f"--storage {storage}: cannot be written ({err.strerror})") from None

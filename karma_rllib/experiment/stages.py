@@ -101,7 +101,8 @@ def run(
     """
     from karma_rllib.experiment import cluster
 
-    check_files(config)
+    config = with_checked_start(config)
+    provenance.check_storage(storage)
     with cluster.connected(config, address):
         cluster.check_fits(config, address)
         run_dir = provenance.make_run_dir(config, storage)
@@ -129,7 +130,7 @@ def resume(
     from karma_rllib.experiment import cluster
 
     path, config = provenance.open_run_dir(run_dir)
-    check_files(config)
+    config = with_checked_start(config)
     with cluster.connected(config, address):
         cluster.check_fits(config, address)
         provenance.note_resumption(path)
@@ -138,22 +139,27 @@ def resume(
         return _run_stages(config, path)
 
 
-def check_files(config: ExperimentConfig) -> None:
-    """Refuse a checkpoint to start from that is not there.
+def with_checked_start(config: ExperimentConfig) -> ExperimentConfig:
+    """The experiment with the checkpoint it starts from, if any, as an absolute path.
+
+    Trials run in folders of their own, perhaps on other machines of a shared file system.
 
     Raises:
         ConfigError: `mirror.start_from` names no checkpoint folder.
     """
     start = config.mirror.start_from
     if start in ("scratch", "cure"):
-        return
-    if not Path(start).is_dir():
+        return config
+    path = Path(start).expanduser().resolve()
+    if not path.is_dir():
         raise ConfigError(
             f"`mirror.start_from` is {start!r}, but there is no such checkpoint folder (and it is "
             "neither scratch nor cure)"
         )
-    if not (Path(start) / "rllib_checkpoint.json").is_file():
+    if not (path / "rllib_checkpoint.json").is_file():
         raise ConfigError(f"`mirror.start_from` is {start!r}, but that folder is no checkpoint")
+    data = config.as_dict()
+    return type(config).of({**data, "mirror": {**data["mirror"], "start_from": str(path)}})
 
 
 def _run_stages(config: ExperimentConfig, run_dir: Path) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def run_stage(config: ExperimentConfig, stage: Stage, run_dir: Path) -> StageRes
         stage: what to run; its folder may hold an interrupted run of the same stage.
         run_dir: the run folder.
     """
+    # It reports failed and stopped trials in a line of its own; we name them at the end.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     tuner = _restored(stage) or _fresh(config, stage, run_dir)
     grid = tuner.fit()
     return _result(grid, stage)
@@ -97,11 +100,12 @@ def _result(grid: Any, stage: Stage) -> StageResult:
     outcome = StageResult()
     for trial in grid._experiment_analysis.trials:
         key = (trial.config["condition"], trial.config["seed"])
-        if trial.status == Trial.TERMINATED:
+        # On Ctrl-C Tune calls the trials it stops "terminated": only the goal tells them apart.
+        if trial.status == Trial.ERROR:
+            outcome.failures[trial_name(trial)] = _error_file(trial, stage)
+        elif (trial.last_result or {}).get("agent_steps", 0) >= stage.agent_steps:
             checkpoint = trial.checkpoint
             outcome.checkpoints[key] = Path(checkpoint.path) if checkpoint else None
-        elif trial.status == Trial.ERROR:
-            outcome.failures[trial_name(trial)] = _error_file(trial, stage)
         else:
             outcome.interrupted = True
     return outcome
