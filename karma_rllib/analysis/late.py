@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from karma_rllib.analysis import social
+from karma_rllib.analysis.metric_table import EVENT_MEANS
 from karma_rllib.analysis.runs import KEYS, MAIN
 
 LEVEL = 0.95  # of every interval
@@ -57,6 +58,8 @@ COLUMNS = (
     Column("hit_ratio", "hit ratio", "", 3, ""),
     Column("frozen_share", "frozen", "", 3, "lower"),
     Column("waste_targeting", "waste targeting", "", 1, "higher"),
+    Column("zap_probability", "P(zap)", "", 3, ""),
+    Column("floor_hits", "floor hits", "", 3, ""),
     Column("exclusion_gain", "exclusion gain", "", 2, "", signed=True),
     Column("stock", "stock", "", 1, ""),
     Column("waste_level", "waste level", "", 2, "lower"),
@@ -73,14 +76,6 @@ DUAL_USE_ONLY = frozenset(
 
 #: Metrics whose ratio to the baseline is reported.
 CONTRASTED = ("violence_rate", "cooperation_rate", "yield_rate", "selectivity")
-
-_LEARNER_MEANS = {
-    "hit_advantage": ("hit_advantage_sum", "hits"),
-    "zap_advantage": ("zap_advantage_sum", "zaps"),
-    "v_before": ("v_before_sum", "hits"),
-    "v_after": ("v_after_sum", "hits"),
-    "v_victim": ("v_victim_sum", "hits"),
-}
 
 
 class Interval(NamedTuple):
@@ -120,8 +115,10 @@ def metrics_of(counts: Mapping[str, float]) -> dict[str, float]:
     """The same from added columns `counts/<name>`."""
     sums = {name.removeprefix("counts/"): value for name, value in counts.items()}
     learner = {
-        name: sums[total] / sums[count] if total in sums and sums.get(count, 0) > 0 else np.nan
-        for name, (total, count) in _LEARNER_MEANS.items()
+        key.split("/")[1]: sums[total] / sums[count]
+        if total in sums and sums.get(count, 0) > 0
+        else np.nan
+        for key, (total, count) in EVENT_MEANS.items()
     }
     return social.rates(sums) | learner
 

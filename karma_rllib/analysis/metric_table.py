@@ -47,6 +47,17 @@ _LEARNER_COUNTS = (
     ),
 )
 
+#: Means over events that the learner sees: column -> (sum, count), both under `counts/`.
+EVENT_MEANS: dict[str, tuple[str, str]] = {
+    "ppo/zap_advantage": ("zap_advantage_sum", "shots"),
+    "ppo/hit_advantage": ("hit_advantage_sum", "hits"),
+    "mirror/v_before": ("v_before_sum", "hits"),
+    "mirror/v_after": ("v_after_sum", "hits"),
+    "mirror/v_victim": ("v_victim_sum", "hits"),
+    "policy/zap_probability": ("zap_probability_sum", "active_steps"),
+    "policy/floor_hits": ("floor_hits_sum", "active_steps"),
+}
+
 _MIRROR = (
     Row("mirror/loss", "L_KARMA", "latent units^2", "", "before its weight; 0.0 while inactive"),
     Row("mirror/weight", "lambda ramp(t)", "1", "", "lambda after warm-up and gradient matching"),
@@ -145,10 +156,10 @@ _LEARNER = (
     Row("ppo/clip_fraction", "mean 1[|rho - 1| > eps]", "1", "", "share of clipped agent-steps"),
     Row(
         "ppo/ratio_epoch0",
-        "mean rho in the first minibatch of an update",
+        "max |rho - 1| in the first minibatch of an update",
         "1",
-        "",
-        "1 up to rounding: the learner evaluates the policy that acted",
+        "lower",
+        "0 up to rounding: the learner evaluates the policy that acted",
     ),
     Row(
         "ppo/explained_variance",

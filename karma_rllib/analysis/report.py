@@ -7,8 +7,9 @@ script. Text that comes from files (names, settings, commands) is escaped.
 from __future__ import annotations
 
 import base64
+import itertools
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from string import Template
@@ -172,6 +173,7 @@ def _commands(comparison: Comparison, command: str) -> str:
 
 
 def _command(recorded: Any) -> str:
+    """A recorded command as one line that a shell reads."""
     return shlex.join(map(str, recorded)) if isinstance(recorded, list) else str(recorded or "")
 
 
@@ -196,9 +198,15 @@ def _provenance(name: str, provenance: Mapping[str, Any]) -> str:
     )
 
 
-def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested data as (dotted key, text); empty values are left out."""
     for key, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", _command(value) if isinstance(value, list) else str(value)
+        name = f"{prefix}{key}"
+        if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            yield from _leaves(dict(zip(map(str, itertools.count(1)), value)), f"{name}.")
+        elif isinstance(value, Mapping):
+            yield from _leaves(value, f"{name}.")
+        elif isinstance(value, list):
+            yield name, ", ".join(map(str, value))
+        elif value is not None:
+            yield name, str(value)

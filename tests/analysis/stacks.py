@@ -1,13 +1,13 @@
 """Hand-made and random stacks of events for the analysis tests."""
 
-from types import SimpleNamespace
-
 import numpy as np
+
+from karma_rllib.worlds.events import Events
 
 
 def empty_stack(T, B=1, N=2):
     """A stack in which nothing happens: everyone active, ten apples, no waste, one episode."""
-    return SimpleNamespace(
+    return Events(
         hit=np.zeros((T, B, N, N), bool),
         distance=np.zeros((T, B, N, N), np.int8),
         cleaned=np.zeros((T, B, N), np.int16),
@@ -29,29 +29,38 @@ def empty_stack(T, B=1, N=2):
 def random_stack(seed, T, B, N, max_steps=7):
     """Arbitrary events (not those of any game), episodes of `max_steps` that start staggered."""
     rng = np.random.default_rng(seed)
-    s = empty_stack(T, B, N)
-    s.hit = (rng.random((T, B, N, N)) < 0.2) & ~np.eye(N, dtype=bool)
-    s.cleaned = rng.integers(0, 3, (T, B, N)).astype(np.int16)
-    s.ate, s.fired, s.active = (rng.random((3, T, B, N)) < 0.4).astype(bool)
-    s.aim = rng.integers(0, 4, (T, B, N)).astype(np.int8)
-    s.stock = rng.integers(0, 3, (T, B)).astype(np.int32)
-    s.waste = rng.integers(0, 5, (T, B)).astype(np.int32)
-    s.predatory = s.hit & (rng.random(s.hit.shape) < 0.5)
-    s.retributive = s.hit & ~s.predatory
-    s.g = s.g + rng.integers(0, max_steps, B)
-    s.episode, s.t = s.g // max_steps, (s.g % max_steps).astype(np.int32)
-    reward = rng.normal(size=(T, B, N)).astype(np.float32)
-    return s, reward, s.t == max_steps - 1
+    hit = (rng.random((T, B, N, N)) < 0.2) & ~np.eye(N, dtype=bool)
+    cleaned = rng.integers(0, 3, (T, B, N)).astype(np.int16)
+    ate, fired, active = rng.random((3, T, B, N)) < 0.4
+    aim = rng.integers(0, 4, (T, B, N)).astype(np.int8)
+    stock = rng.integers(0, 3, (T, B)).astype(np.int32)
+    waste = rng.integers(0, 5, (T, B)).astype(np.int32)
+    predatory = hit & (rng.random(hit.shape) < 0.5)
+    g = np.arange(T, dtype=np.int64)[:, None] + rng.integers(0, max_steps, B)
+    t = (g % max_steps).astype(np.int32)
+    stack = empty_stack(T, B, N)._replace(
+        hit=hit,
+        cleaned=cleaned,
+        ate=ate,
+        fired=fired,
+        active=active,
+        aim=aim,
+        stock=stock,
+        waste=waste,
+        predatory=predatory,
+        retributive=hit & ~predatory,
+        g=g,
+        t=t,
+        episode=g // max_steps,
+    )
+    return stack, rng.normal(size=(T, B, N)).astype(np.float32), t == max_steps - 1
 
 
 def rows_of(stack, part):
     """The stack of some rows of time only."""
-    return SimpleNamespace(**{k: v[part] for k, v in vars(stack).items()})
+    return Events(*(column[part] for column in stack))
 
 
 def joined(*stacks, axis):
     """Stacks one after the other, in time (axis 0) or as further worlds (axis 1)."""
-    names = vars(stacks[0])
-    return SimpleNamespace(
-        **{k: np.concatenate([getattr(s, k) for s in stacks], axis=axis) for k in names}
-    )
+    return Events(*(np.concatenate(columns, axis=axis) for columns in zip(*stacks, strict=True)))

@@ -61,6 +61,7 @@ def result(condition, seed, iteration, branch, *, start=0, scale=1.0):
     values = {"hit_advantage": hit_adv, "v_before": before, "v_after": after, "v_victim": victim}
     noisy = {k: float(hits * x + np.sqrt(hits) * rng.normal()) for k, x in values.items()}
     counts |= {f"{k}_sum": x for k, x in noisy.items()}
+    counts |= {"zap_probability_sum": counts["shots"], "floor_hits_sum": 0.1 * n}
     counts = {k: float(x) for k, x in counts.items()}
     means = {k: x / max(hits, 1) for k, x in noisy.items()}
     return {

@@ -133,6 +133,18 @@ def test_names_settings_and_commands_cannot_inject_markup(tmp_path, quick):
     assert evil in " ".join(Page(html).text)
 
 
+def test_provenance_is_listed_leaf_by_leaf():
+    data = {"git": {"commit": "0123abc", "clean": True}, "seeds": [1, 2], "none": None}
+    data["resumed"] = [{"time": "noon"}, {"time": "night"}]
+    assert list(report._leaves(data)) == [
+        ("git.commit", "0123abc"),
+        ("git.clean", "True"),
+        ("seeds", "1, 2"),
+        ("resumed.1.time", "noon"),
+        ("resumed.2.time", "night"),
+    ]
+
+
 def test_a_folder_without_settings_or_provenance_is_reported_as_such(tmp_path, quick):
     folder = write_run(tmp_path, length=2)
     (folder / "experiment.yaml").unlink()

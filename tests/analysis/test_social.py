@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from stacks import empty_stack, joined, random_stack
 
 from karma_rllib.analysis.social import COUNTS, METRICS, EpisodeBook, pool, rates, tally
+from karma_rllib.society.lifetime import make_lifetime
+from karma_rllib.worlds.events import Events
 
 SIZES = st.tuples(st.integers(1, 16), st.integers(1, 4), st.integers(2, 5))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -171,3 +173,51 @@ def test_a_metric_reads_only_counts_that_are_declared():
             return 1.0
 
     rates(Spy())
+
+
+def play(T, **params):
+    """Random play in a real world: stacked events, rewards and truncations."""
+    life = make_lifetime(num_worlds=3, seed=5, **params)
+    life.reset()
+    rng = np.random.default_rng(1)
+    steps = []
+    for _ in range(T):
+        out = life.step(rng.integers(0, life.num_actions, (3, life.num_agents)))
+        steps.append([np.array(a) for a in (*out.events, out.reward, out.truncated)])
+        if out.truncated.any():
+            life.reset(out.truncated)
+    *events, reward, truncated = (np.stack(column) for column in zip(*steps, strict=True))
+    return life, Events(*events), reward, truncated
+
+
+def test_counts_of_a_real_world_obey_its_rules():
+    life, events, reward, truncated = play(500, profile="dual_cleanup", timeout=10)
+    sums = tally(
+        events, reward, max_steps=250, timeout=10, waste_zone=life.params.waste_cells_possible
+    )
+    book = EpisodeBook(3, life.num_agents)
+    book.update(events, reward, truncated)
+    m = rates(pool([sums, book.drain()]))
+    p = life.params
+    assert sums["hits"] > 20
+    assert sums["cleans"] > 5
+    paid = (  # rewards are the rules applied to the counts
+        p.reward_apple * sums["apples"]
+        + p.reward_zap_waste * sums["cleaned_cells"]
+        + p.reward_zap_agent * sums["hits"]
+        - p.zap_cost * sums["shots"]
+        - p.victim_penalty * np.count_nonzero(events.hit.any(axis=2))
+    )
+    assert sums["reward"] == pytest.approx(paid, rel=1e-4)
+    assert sums["predatory"] + sums["retributive"] == sums["hits"]
+    aims = ("rival", "waste", "frozen", "nothing")
+    assert sum(sums[f"aim_{aim}"] for aim in aims) == sums["active_steps"]
+    assert sum(sums[f"aim_{aim}_shots"] for aim in aims) == sums["shots"]
+    assert 0 < m["waste_level"] < 1
+    # whole episodes: two per world, all of them inside the stack
+    assert m["peace"] == pytest.approx(life.num_agents * (1 - m["frozen_share"]))
+    assert m["efficiency"] == pytest.approx(life.num_agents * m["yield_rate"])
+    assert m["episode_return"] == pytest.approx(250 * m["reward_rate"], rel=1e-5)
+    # a random policy sprays: what is in line makes no difference to it
+    assert m["zap_given_rival"] == pytest.approx(1 / 8, abs=0.06)
+    assert m["zap_given_nothing"] == pytest.approx(1 / 8, abs=0.02)
