@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich import box
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -55,7 +54,7 @@ def caption(comparison: Comparison) -> str:
     since = "after the branch" if (comparison.runs["branch"] > 0).any() else "of training"
     return (
         f"Last {share} of the agent-steps {since}; mean over seeds and"
-        f" {100 * LEVEL:g} % t interval over seeds (\N{HYPHEN-MINUS}: fewer than two seeds)."
+        f" {100 * LEVEL:g} % t interval over seeds (none for a single seed)."
     )
 
 
@@ -67,39 +66,35 @@ def columns_of(comparison: Comparison, group: str) -> list[Column]:
 
 def terminal(comparison: Comparison) -> Group:
     """Three tables that fit a terminal of 80 columns, one row per condition."""
-    parts: list[Any] = [_terminal_table(comparison, group) for group in GROUPS]
+    parts: list[Any] = []
+    for group in GROUPS:
+        parts.append(Text(group, style="bold").append(f"  {UNITS[group]}", style="not bold dim"))
+        parts += [_terminal_table(comparison, group), Text("")]
     parts.append(Text(caption(comparison), style="dim"))
     parts += [Text(f"Note: {note}", style="yellow") for note in comparison.notes]
     return Group(*parts)
 
 
 def _terminal_table(comparison: Comparison, group: str) -> Table:
-    table = Table(
-        title=f"{group}  [dim not bold]{escape(UNITS[group])}[/]",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("condition", no_wrap=True)
     table.add_column("n", justify="right")
-    for column in columns_of(comparison, group):
+    columns = columns_of(comparison, group)
+    for column in columns:
         table.add_column(column.title, justify="right")
     for condition in comparison.conditions:
-        cells = [
-            _terminal_cell(comparison, condition, column)
-            for column in columns_of(comparison, group)
-        ]
+        cells = [_terminal_cell(comparison.cell(condition, c.name), c) for c in columns]
         n = (comparison.runs["condition"] == condition).sum()
         table.add_row(Text(condition, style="bold"), str(n), *cells)
     return table
 
 
-def _terminal_cell(comparison: Comparison, condition: str, column: Column) -> Text:
-    interval = comparison.cell(condition, column.name)
+def _terminal_cell(interval: Interval, column: Column) -> Text:
+    """The mean, and beneath it the interval, if there is one."""
     text = Text(number(interval.mean, column.digits))
-    return text.append("\n" + _terse(bounds(interval, column.digits)), style="dim")
+    if math.isfinite(interval.low):
+        text.append("\n" + _terse(bounds(interval, column.digits)), style="dim")
+    return text
 
 
 def markdown(comparison: Comparison) -> str:

@@ -170,13 +170,15 @@ def change(ratio: float) -> str:
 
 def _caution(comparison: Comparison) -> str:
     parts = []
-    made = len(comparison.contrasts)
+    made = int((comparison.contrasts["n"] > 1).sum())
     fewest = int(comparison.runs.groupby("condition")["seed"].nunique().min())
     if fewest < FEW_SEEDS:
         parts.append(
             f"With {_counted(fewest, 'seed')} in some condition these are leads, not findings:"
             f" {FEW_SEEDS} seeds are the least, 10 are better."
         )
+    if fewest == 1:
+        parts.append("A single seed has no interval: chance alone may explain what it shows.")
     if made:
         by_chance = number((1 - LEVEL) * made, 1)
         parts += [

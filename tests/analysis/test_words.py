@@ -98,3 +98,5 @@ def test_one_seed_is_reported_without_any_claim(tmp_path):
     (finding,) = summary.findings
     assert all("no difference can be judged" in text for text in finding.sentences)
     assert "(one seed, no interval)" in summary.gate
+    assert "chance alone may explain" in summary.caution
+    assert "comparisons without correction" not in summary.caution
