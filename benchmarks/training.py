@@ -129,12 +129,10 @@ def measure(preset: str, rounds: int) -> dict[str, float]:
     def note(name: str, work: Callable[[], Any]) -> None:
         times.setdefault(name, []).append(seconds(work))
 
+    fragments = runner.sample()
+    made = learner._make_batch_if_necessary(training_data=_Data(fragments))
+    columns = {**made.policy_batches[SHARED_MODULE], "agent_steps": steps}
     for round_ in range(rounds + 1):
-        fragments = runner.sample()
-        batch = learner._make_batch_if_necessary(
-            training_data=_Data(fragments)
-        ).policy_batches[SHARED_MODULE]
-        columns = {**batch, "agent_steps": steps}
         note("sample", lambda: runner.sample())
         note("stock sample", lambda: theirs.env_runner.sample(num_timesteps=ENVS * ROLLOUT))
         note("update", lambda: _update(ours, fragments))

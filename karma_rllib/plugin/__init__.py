@@ -1,1 +1,1 @@
-"""plugin"""
+"""The room with Ray: env, module, sampler, env runner, learner, algorithm."""

@@ -161,8 +161,11 @@ class Karma(PPO):
         module = self.env_runner_group.local_env_runner.module[SHARED_MODULE]
         module.set_state(weights)
         meta = {
-            "world": {"name": self.config.world_name, "profile": self.config.world_profile,
-                      "params": dict(self.config.world_params)},
+            "world": {
+                "name": self.config.world_name,
+                "profile": self.config.world_profile,
+                "params": dict(self.config.world_params),
+            },
             "condition": self.config.condition_name,
             "seed": self.config.seed,
             "agent_steps": self.agent_steps,
@@ -179,9 +182,7 @@ class Karma(PPO):
                 worlds = {0: group.local_env_runner.worlds_state()}
             else:
                 worlds = dict(
-                    group.foreach_env_runner(
-                        _indexed_worlds_state, local_env_runner=False
-                    )
+                    group.foreach_env_runner(_indexed_worlds_state, local_env_runner=False)
                 )
             learners = self.learner_group.foreach_learner(lambda learner: learner.extra_state())
             state[COMPONENT_KARMA] = {

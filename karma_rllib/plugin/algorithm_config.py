@@ -43,7 +43,8 @@ class KarmaConfig(PPOConfig):
 
         super().__init__(algo_class=algo_class or Karma)
         karma_rllib.register()
-        self.world_name, self.world_profile = "harvest-v0", None
+        self.world_name = "harvest-v0"
+        self.world_profile: str | None = None
         self.world_params: dict[str, Any] = {}
         self.ledger_settings: dict[str, Any] = {}
         self.module_settings: dict[str, Any] = schema.Module().model_dump()
@@ -72,7 +73,9 @@ class KarmaConfig(PPOConfig):
 
         return KarmaLearner
 
-    def world(self, name: str = "harvest-v0", profile: str | None = None, **params: Any):  # noqa: ANN201
+    def world(
+        self, name: str = "harvest-v0", profile: str | None = None, **params: Any
+    ) -> KarmaConfig:
         """Choose the world.
 
         Args:
@@ -89,7 +92,7 @@ class KarmaConfig(PPOConfig):
         self.world_name, self.world_profile, self.world_params = name, profile, params
         return self._sync_env_config()
 
-    def ledger(self, **settings: Any):  # noqa: ANN201
+    def ledger(self, **settings: Any) -> KarmaConfig:
         """Set how debts are counted; keys of the `matchmaker` section."""
         self.ledger_settings = settings
         return self._sync_env_config()
@@ -106,32 +109,32 @@ class KarmaConfig(PPOConfig):
         )
         return self
 
-    def module(self, **settings: Any):  # noqa: ANN201
+    def module(self, **settings: Any) -> KarmaConfig:
         """Choose the network: `preset` seed | small | tiny and overrides of its parts."""
         self.module_settings = schema.Module(**settings).model_dump()
         return self
 
-    def mirror(self, **settings: Any):  # noqa: ANN201
+    def mirror(self, **settings: Any) -> KarmaConfig:
         """Set the mirror's loss; keys of the `mirror` section."""
         self.mirror_settings = schema.Mirror(**settings).model_dump()
         return self
 
-    def role(self, **settings: Any):  # noqa: ANN201
+    def role(self, **settings: Any) -> KarmaConfig:
         """Set the role loss; keys of the `role` section."""
         self.role_settings = schema.Role(**settings).model_dump()
         return self
 
-    def condition(self, name: str):  # noqa: ANN201
+    def condition(self, name: str) -> KarmaConfig:
         """Choose the experimental condition (a row of `karma_rllib.conditions`)."""
         self.condition_name = find_condition(name).name
         return self
 
-    def start_from(self, path: str | None):  # noqa: ANN201
+    def start_from(self, path: str | None) -> KarmaConfig:
         """Branch from a checkpoint: weights, optimiser, worlds, counters."""
         self.start_from_path = path
         return self
 
-    def ppo(self, **settings: Any):  # noqa: ANN201
+    def ppo(self, **settings: Any) -> KarmaConfig:
         """Set PPO's numbers; keys of the `ppo` section."""
         s = schema.Ppo(**settings)
         self.training(

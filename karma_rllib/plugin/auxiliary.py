@@ -113,9 +113,10 @@ class Auxiliary:
         for fragment in fragments:
             fill(self.bank, fragment, self.settings)
         if self.role is not None and self.role.spec.sampling == "batch":
-            roles = [event_frames.labels(fragment)[OUTCOME].ravel() for fragment in fragments]
-            roles = np.concatenate(roles)
-            self.role.observe(np.bincount(roles[roles >= 0], minlength=NUM_ROLES))
+            parts = [event_frames.labels(fragment)[OUTCOME].ravel() for fragment in fragments]
+            roles = np.concatenate(parts)
+            counts = np.bincount(roles[roles >= 0], minlength=NUM_ROLES)
+            self.role.observe(counts.astype(np.float64))
 
     def loss(
         self,
@@ -244,9 +245,7 @@ def fill(bank: EventBank, fragment: Fragment, settings: dict[str, Any]) -> None:
     if settings["broken_pair"] == "apple" and ate.any():
         bank.add_foragers(**event_frames.single_frames(fragment, ate))
     step, world, agent = np.nonzero(event_frames.neutral_steps(fragment))
-    bank.offer_neutrals(
-        len(step), lambda k: fragment.outcome(step[k], world[k], agent[k])
-    )
+    bank.offer_neutrals(len(step), lambda k: fragment.outcome(step[k], world[k], agent[k]))
 
 
 class FillBanks(ConnectorV2):
@@ -265,4 +264,3 @@ class FillBanks(ConnectorV2):
 
 def _rows(column: np.ndarray) -> np.ndarray:
     return column.reshape(-1, *column.shape[3:])
-

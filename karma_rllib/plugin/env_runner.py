@@ -62,9 +62,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         torch.set_num_threads(max(1, int(cpus)))
         self.spaces = kwargs.get("spaces") or {}
         self.num_envs = self.config.num_envs_per_env_runner
-        self.module = None
-        self.sampler: Sampler | None = None
-        self.book: social.EpisodeBook | None = None
+        self.module: Any = None
+        self._play: tuple[Sampler, social.EpisodeBook] | None = None  # made at the first sample
         self._weights_seq_no = 0
         gpus = self.config.num_gpus_per_env_runner
         if not self.worker_index and self.config.num_learners == 0:
@@ -93,7 +92,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             seed=int(self.config.seed or 0),
             first_uid=first + (EVALUATION_UID if self.config.in_evaluation else 0),
         )
-        self.sampler = None
+        self._play = None
 
     @override(EnvRunner)
     def make_module(self) -> None:
@@ -118,19 +117,20 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         assert self.module is not None
         assert self.env is not None
 
-    def _ready(self) -> Sampler:
-        if self.sampler is None:
-            mirror = self.config.mirror_settings
-            self.sampler = Sampler(
+    def _ready(self) -> tuple[Sampler, social.EpisodeBook]:
+        """The sampler and the accumulators of its running episodes."""
+        if self._play is None:
+            sampler = Sampler(
                 self.lifetime,
                 self.module[SHARED_MODULE].net,
                 seed=int(self.config.seed or 0),
                 max_seq_len=self.config.max_seq_len,
-                keep_states=mirror.get("align_layer") == "h",
+                keep_states=self.config.mirror_settings["align_layer"] == "h",
                 device=self._device,
             )
-            self.book = social.EpisodeBook(self.lifetime.num_worlds, self.lifetime.num_agents)
-        return self.sampler
+            book = social.EpisodeBook(self.lifetime.num_worlds, self.lifetime.num_agents)
+            self._play = sampler, book
+        return self._play
 
     @override(EnvRunner)
     def sample(
@@ -152,8 +152,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             explore: draw actions (default: as configured) or act greedily.
             force_reset: start new episodes first.
             pieces: cut the fragment into this many, by world (one per learner).
+            **kwargs: arguments of other releases, ignored.
         """
-        sampler = self._ready()
+        sampler, _ = self._ready()
         explore = self.config.explore if explore is None else explore
         with self.metrics.log_time(SAMPLE_TIMER):
             if force_reset or num_episodes is not None:
@@ -191,8 +192,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             timeout=self.lifetime.params.timeout,
             waste_zone=self.lifetime.params.waste_cells_possible,
         )
-        self.book.update(events, fragment.reward, fragment.truncated)
-        sums.update(self.book.drain())
+        _, book = self._ready()
+        book.update(events, fragment.reward, fragment.truncated)
+        sums.update(book.drain())
         for key, value in sums.items():
             self.metrics.log_value(("counts", key), float(value), reduce="sum")
         self._log_steps(fragment)
@@ -245,15 +247,17 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
     def worlds_state(self) -> dict[str, Any] | None:
         """State of the worlds, the recurrent state and the episode accumulators; or None."""
-        if self.sampler is None:
+        if self._play is None:
             return None
-        return {"sampler": self.sampler.get_state(), "book": self.book.get_state()}
+        sampler, book = self._play
+        return {"sampler": sampler.get_state(), "book": book.get_state()}
 
     def set_worlds_state(self, state: dict[str, Any] | None) -> None:
         """Go on where `worlds_state` was taken; None leaves the worlds as they are."""
         if state is not None and self.env is not None:
-            self._ready().set_state(state["sampler"])
-            self.book.set_state(state["book"])
+            sampler, book = self._ready()
+            sampler.set_state(state["sampler"])
+            book.set_state(state["book"])
 
     @override(Checkpointable)
     def set_state(self, state: dict[str, Any]) -> None:
@@ -287,4 +291,3 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.env is not None:
             self.env.close()
             self.env = None
-

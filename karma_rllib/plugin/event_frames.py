@@ -96,6 +96,7 @@ def single_frames(fragment: Fragment, chosen: np.ndarray) -> dict[str, Frames]:
     """Decision and outcome frames of chosen agent-steps.
 
     Args:
+        fragment: the data.
         chosen: bool (T, W, N).
 
     Returns:

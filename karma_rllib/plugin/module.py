@@ -42,8 +42,8 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
     """Mirror network as an RLModule.
 
     `model_config` keys: `net` (module settings: preset and overrides), `action_floor`,
-    `grid_scale` (1 for 0/1 planes, 1/255 for a picture), `seed` (weights are a function of it alone), `max_seq_len` (RLlib needs it for
-    stateful modules).
+    `grid_scale` (1 for 0/1 planes, 1/255 for a picture), `seed` (weights are a function of
+    it alone), `max_seq_len` (RLlib needs it for stateful modules).
     """
 
     @override(TorchRLModule)

@@ -61,9 +61,7 @@ class Averages:
     def add(self, family: str, stats: dict[str, Any]) -> None:
         """Note one minibatch's scalars, tensors (detached) or numbers."""
         for name, value in stats.items():
-            self.values[family, name].append(
-                value.detach() if isinstance(value, Tensor) else value
-            )
+            self.values[family, name].append(value.detach() if isinstance(value, Tensor) else value)
 
     def means(self) -> dict[tuple[str, str], float]:
         """Mean of every scalar noted since `clear`."""
