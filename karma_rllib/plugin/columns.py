@@ -11,19 +11,9 @@ import math
 from typing import Any
 
 from karma_rllib.analysis import social
+from karma_rllib.analysis.metric_table import EVENT_MEANS
 from karma_rllib.plugin.connectors import FINGERPRINT_SUMS
 from karma_rllib.plugin.stats import FAMILIES, START
-
-# Means over events: column -> (sum, count).
-MEANS = {
-    ("ppo", "zap_advantage"): ("zap_advantage_sum", "shots"),
-    ("ppo", "hit_advantage"): ("hit_advantage_sum", "hits"),
-    ("mirror", "v_before"): ("v_before_sum", "hits"),
-    ("mirror", "v_after"): ("v_after_sum", "hits"),
-    ("mirror", "v_victim"): ("v_victim_sum", "hits"),
-    ("policy", "zap_probability"): ("zap_probability_sum", "active_steps"),
-    ("policy", "floor_hits"): ("floor_hits_sum", "active_steps"),
-}
 
 
 def result_columns(
@@ -52,7 +42,8 @@ def result_columns(
         columns[family] = {
             name: float(fresh.get(name, before.get(name, START.get(name, 0.0)))) for name in names
         }
-    for (family, name), (total, count) in MEANS.items():
+    for key, (total, count) in EVENT_MEANS.items():
+        family, name = key.split("/")
         number = columns["counts"][count]
         old = last.get(family, {}).get(name, 0.0)
         columns[family][name] = columns["counts"][total] / number if number else old
