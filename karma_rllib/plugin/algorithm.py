@@ -189,6 +189,7 @@ class Karma(PPO):
                 "worlds": worlds,
                 "learners": [answer.get() for answer in learners],
                 "branch_agent_steps": self.branch_agent_steps,
+                "columns": self._last_columns,
             }
         return state
 
@@ -199,7 +200,7 @@ class Karma(PPO):
         own = state.get(COMPONENT_KARMA)
         if own is None:
             return
-        self.branch_agent_steps = own["branch_agent_steps"]
+        self.branch_agent_steps, self._last_columns = own["branch_agent_steps"], own["columns"]
         worlds, extras = own["worlds"], own["learners"]
         group = self.env_runner_group
         if group.num_remote_env_runners() == 0:
