@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-import torch
 from torch import Tensor
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -65,7 +64,4 @@ class Averages:
 
     def means(self) -> dict[tuple[str, str], float]:
         """Mean of every scalar noted since `clear`."""
-        return {
-            key: float(torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in items]).mean())
-            for key, items in self.values.items()
-        }
+        return {key: sum(map(float, items)) / len(items) for key, items in self.values.items()}

@@ -35,9 +35,7 @@ def make_fragment(truncated: np.ndarray) -> Fragment:
             "vec": -frames[1:][end_step, end_world],
         },
         end_value=-where[1:][end_step, end_world],
-        **dict(
-            zip(("seq_step", "seq_world", "seq_len"), cut_sequences(truncated, 3), strict=True)
-        ),
+        **dict(zip(("seq_step", "seq_world", "seq_len"), cut_sequences(truncated, 3), strict=True)),
     )
 
 
