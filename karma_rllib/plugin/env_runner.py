@@ -12,10 +12,13 @@ from typing import Any
 
 import ray
 import torch
+from ray.rllib.callbacks.callbacks import RLlibCallback
+from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
 from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.utils import force_list
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.framework import get_device
@@ -34,6 +37,7 @@ from ray.rllib.utils.metrics import (
 from ray.tune.registry import ENV_CREATOR, _global_registry
 
 from karma_rllib.analysis import social
+from karma_rllib.plugin.episodes import EpisodeLog
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.plugin.sampler import Sampler
 from karma_rllib.worlds.events import Events
@@ -42,6 +46,7 @@ COMPONENT_SAMPLER = "sampler"
 # Evaluation worlds live lives of their own: their identities start here.
 EVALUATION_UID = 1 << 32
 SHARED_MODULE = "shared"
+EPISODE_CALLBACKS = {"start": "on_episode_start", "end": "on_episode_end"}
 
 
 class BatchedEnvRunner(EnvRunner, Checkpointable):
@@ -65,6 +70,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self.module: Any = None
         self._play: tuple[Sampler, social.EpisodeBook] | None = None  # made at the first sample
         self._weights_seq_no = 0
+        self._callbacks = [make() for make in force_list(self.config.callbacks_class)]
         gpus = self.config.num_gpus_per_env_runner
         if not self.worker_index and self.config.num_learners == 0:
             gpus = self.config.num_gpus_per_learner  # shares the local learner's device
@@ -92,7 +98,25 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             seed=int(self.config.seed or 0),
             first_uid=first + (EVALUATION_UID if self.config.in_evaluation else 0),
         )
+        self.episodes = EpisodeLog(self.num_envs, self.lifetime.num_agents)
         self._play = None
+        self._call_back("on_environment_created", env=self.env, env_context=context)
+
+    def _call_back(self, name: str, **arguments: Any) -> None:
+        """Fire one of RLlib's callbacks, as methods and as plain functions."""
+        make_callback(
+            name,
+            callbacks_objects=self._callbacks,
+            callbacks_functions=getattr(self.config, f"callbacks_{name}"),
+            kwargs={"env_runner": self, "metrics_logger": self.metrics, **arguments},
+        )
+
+    def _hears(self, name: str) -> bool:
+        """Whether anybody listens to a callback."""
+        return bool(getattr(self.config, f"callbacks_{name}")) or any(
+            getattr(type(listener), name) is not getattr(RLlibCallback, name)
+            for listener in self._callbacks
+        )
 
     @override(EnvRunner)
     def make_module(self) -> None:
@@ -159,18 +183,22 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         with self.metrics.log_time(SAMPLE_TIMER):
             if force_reset or num_episodes is not None:
                 sampler.restart()
+                self.episodes.restart()
             if num_episodes is not None:
                 rounds = -(-num_episodes // self.num_envs)
                 fragments = [
                     self._record(sampler.run(self.lifetime.max_steps, explore=explore))
                     for _ in range(rounds)
                 ]
+                self._call_back("on_sample_end", samples=fragments)
                 return fragments
             steps = self.config.get_rollout_fragment_length(self.worker_index or 0)
             if num_timesteps is not None:
                 steps = max(1, -(-int(num_timesteps) // self.num_envs))
             fragment = self._record(sampler.run(steps, explore=explore))
-        return fragment.split(pieces) if pieces > 1 else [fragment]
+        fragments = fragment.split(pieces) if pieces > 1 else [fragment]
+        self._call_back("on_sample_end", samples=fragments)
+        return fragments
 
     def sample_refs(self, pieces: int) -> tuple[list[Any], int, Any]:
         """Sample, and keep the pieces in this node's object store.
@@ -198,7 +226,22 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         for key, value in sums.items():
             self.metrics.log_value(("counts", key), float(value), reduce="sum")
         self._log_steps(fragment)
+        if any(map(self._hears, EPISODE_CALLBACKS.values())):
+            self._tell_episodes(fragment)
         return fragment
+
+    def _tell_episodes(self, fragment: Fragment) -> None:
+        """Fire the episode callbacks of a fragment, with summaries instead of episodes."""
+        for what, world, episode in self.episodes.follow(fragment):
+            more: dict[str, Any] = {"prev_episode_chunks": []} if what == "end" else {}
+            self._call_back(
+                EPISODE_CALLBACKS[what],
+                episode=episode,
+                env=self.env,
+                env_index=world,
+                rl_module=self.module,
+                **more,
+            )
 
     def _log_steps(self, fragment: Fragment) -> None:
         steps, agents = fragment.env_steps(), fragment.agent_steps()
@@ -250,7 +293,11 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self._play is None:
             return None
         sampler, book = self._play
-        return {"sampler": sampler.get_state(), "book": book.get_state()}
+        return {
+            "sampler": sampler.get_state(),
+            "book": book.get_state(),
+            "episodes": self.episodes.get_state(),
+        }
 
     def set_worlds_state(self, state: dict[str, Any] | None) -> None:
         """Go on where `worlds_state` was taken; None leaves the worlds as they are."""
@@ -258,6 +305,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             sampler, book = self._ready()
             sampler.set_state(state["sampler"])
             book.set_state(state["book"])
+            self.episodes.set_state(state["episodes"])
 
     @override(Checkpointable)
     def set_state(self, state: dict[str, Any]) -> None:
