@@ -284,10 +284,11 @@ class HarvestWorld:
             ValueError: an action or an argument's shape is wrong.
             RuntimeError: a world has not been reset, or its episode is over.
         """
-        if np.shape(actions) != self._actions.shape:
+        actions = np.asarray(actions)
+        if actions.shape != self._actions.shape or actions.dtype.kind not in "iu":
             raise ValueError(
-                f"actions have shape {np.shape(actions)}, expected (num_worlds, num_agents)="
-                f"{self._actions.shape}"
+                f"actions must be integers of shape (num_worlds, num_agents)={self._actions.shape},"
+                f" not {actions.dtype} of shape {actions.shape}"
             )
         np.copyto(self._actions, actions, casting="same_kind")
         self._check_step()
@@ -336,7 +337,7 @@ class HarvestWorld:
         return {"params": self.params, "build": build, "state": self.get_state()}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        """Build the worlds anew and continue: some arrays share memory, which no pickle keeps."""
+        """Build the worlds anew and continue: the book holds addresses, which no pickle keeps."""
         self.__init__(saved["params"], **saved["build"])  # type: ignore[misc]
         self.set_state(saved["state"])
 
@@ -373,6 +374,9 @@ class HarvestWorld:
 
     def _views(self, obs: Obs) -> tuple[np.ndarray, np.ndarray]:
         """Check the caller's buffers, once as long as they stay the same."""
+        missing = {"grid", "vec"} - set(obs)
+        if missing:
+            raise ValueError(f"out must hold 'grid' and 'vec', {sorted(missing)} missing")
         grid, vec = obs["grid"], obs["vec"]
         if self._seen.get("grid") is grid and self._seen.get("vec") is vec:
             return grid, vec
