@@ -36,21 +36,21 @@ def record(
         **params: single parameters of the world, or `ledger=...`.
 
     Returns:
-        `episodes * (max_steps + 1)` pictures with a caption strip (step, zaps so far in the
+        `episodes * (max_steps + 1)` pictures with a caption strip (step, hits so far in the
         episode, apples on the map), each uint8 (height, width, 3).
     """
     life = make_lifetime(world, seed=seed, profile=profile, **params)
     frames = []
     for _ in range(episodes):
-        obs, done, zaps = life.reset(), False, 0
+        obs, done, hits = life.reset(), False, 0
         state = policy.initial_state(life.num_agents)
         frames.append(_shot(life.world.frame(), 0, cell))
         while not done:
             actions, state = policy.step({key: rows[0] for key, rows in obs.items()}, state)
             obs, _, truncated, events = life.step(np.asarray(actions)[None])
-            zaps += int(events.hit[0].sum())
+            hits += int(events.hit[0].sum())
             lights = {"fired": events.fired[0], "hit": events.hit[0].any(0)}
-            frames.append(_shot(life.world.frame(), zaps, cell, **lights))
+            frames.append(_shot(life.world.frame(), hits, cell, **lights))
             done = bool(truncated[0])
     return frames
 
@@ -89,11 +89,11 @@ def _sample(frames: list[np.ndarray], most: int = 16) -> np.ndarray:
     return np.concatenate(frames[:: max(1, len(frames) // most)], axis=1)
 
 
-def _shot(frame: Any, zaps: int, cell: int, **lights: np.ndarray) -> np.ndarray:
+def _shot(frame: Any, hits: int, cell: int, **lights: np.ndarray) -> np.ndarray:
     """The picture of a frame over its caption strip, uint8 (height, width, 3)."""
     picture = render.draw(frame, cell=cell, **lights)
     apples = int((frame.cells == render.APPLE).sum())
-    words = (("step", int(frame.t)), ("zaps", zaps), ("apples", apples))
+    words = (("step", int(frame.t)), ("hits", hits), ("apples", apples))
     return np.concatenate([picture, _caption(words, picture.shape[1])])
 
 

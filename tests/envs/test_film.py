@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_film_and_another_seed_another():
     assert tapes[0] == tapes[1] != tapes[2]
 
 
-def test_the_caption_counts_zaps_of_the_episode(monkeypatch):
+def test_the_caption_counts_hits_of_the_episode(monkeypatch):
     said = []
     caption = film._caption
     monkeypatch.setattr(
@@ -65,9 +65,9 @@ def test_the_caption_counts_zaps_of_the_episode(monkeypatch):
         episodes=2,
         cell=8,
     )
-    first = [words["zaps"] for words in said[:41]]
+    first = [words["hits"] for words in said[:41]]
     assert first == sorted(first)
-    assert first[0] == said[41]["zaps"] == 0
+    assert first[0] == said[41]["hits"] == 0
     assert first[-1] > 0
     assert [words["step"] for words in said[:41]] == list(range(41))
 
