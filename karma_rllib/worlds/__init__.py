@@ -53,6 +53,29 @@ def resolve_params(name: str, profile: str | None = None, **params: Any) -> Harv
     return resolve(profile, params)
 
 
+def random_reference(profile: str) -> dict[str, float]:
+    """What a uniform random policy does in a profile of `harvest-v0`, a yardstick for gates.
+
+    Returns:
+        Means over 400 episodes, named as the metrics are: `violence_rate` [hits per agent-step],
+        `yield_rate` [apples per agent-step], `cooperation_rate` [cleaning shots per agent-step],
+        `beam_use` [shots per active agent-step], `stock` [apples on the map], and `frozen` [part of
+        the agent-steps].
+
+    Raises:
+        ValueError: the profile is unknown.
+    """
+    import json
+    from pathlib import Path
+
+    stored = json.loads(Path(__file__).with_name("random_reference.json").read_text())
+    if profile not in stored:
+        from karma_rllib.worlds.harvest_profiles import nearest
+
+        raise ValueError(f"unknown profile {profile!r}: {nearest(profile, stored)}")
+    return {name: value["mean"] for name, value in stored[profile].items()}
+
+
 def make(
     name: str,
     *,

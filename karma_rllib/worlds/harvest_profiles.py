@@ -59,20 +59,41 @@ def nearest(word: str, options: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
+def _range(key: str) -> str:
+    """Range of a numeric parameter, like [1, 64] or [0, 1)."""
+    low, high, left, right = "-inf", "inf", "(", ")"
+    for bound in HarvestParams.model_fields[key].metadata:
+        low, left = (str(bound.ge), "[") if hasattr(bound, "ge") else (low, left)
+        low, left = (str(bound.gt), "(") if hasattr(bound, "gt") else (low, left)
+        high, right = (str(bound.le), "]") if hasattr(bound, "le") else (high, right)
+        high, right = (str(bound.lt), ")") if hasattr(bound, "lt") else (high, right)
+    return f"{left}{low}, {high}{right}"
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
 def explain(error: ValidationError) -> str:
     """Say the first complaint of a pydantic error in one sentence (key, value, rule)."""
     first = error.errors(include_url=False)[0]
-    key, value = ".".join(str(x) for x in first["loc"]), first["input"]
-    if first["type"] == "extra_forbidden":
-        return f"unknown parameter {key!r}: {nearest(key, HarvestParams.model_fields)}"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
-    field = HarvestParams.model_fields.get(key.split(".")[0])
-    rule = first["msg"][0].lower() + first["msg"][1:]
-    if isinstance(value, str) and first["type"] == "literal_error" and field is not None:
-        rule += f"; {nearest(value, getattr(field.annotation, '__args__', ()))}"
-    meaning = f" ({field.description})" if field is not None else ""
-    return f"{key}={value!r}: {rule}{meaning}"
+    key, value, kind = str(first["loc"][0]), first["input"], first["type"]
+    if kind == "extra_forbidden":
+        return f"unknown parameter {key!r}: {nearest(key, HarvestParams.model_fields)}"
+    field = HarvestParams.model_fields[key]
+    if kind.startswith(("greater_than", "less_than")):
+        rule = f"must lie in {_range(key)}"
+    elif kind == "literal_error":
+        options = field.annotation.__args__  # type: ignore[union-attr]
+        rule = f"must be one of {', '.join(options)}"
+        if "did you mean" in (hint := nearest(str(value), options)):
+            rule += f"; {hint}"
+    elif kind.split("_")[0] in _KINDS:
+        rule = f"must be {_KINDS[kind.split('_')[0]]}"
+    else:
+        rule = f"is wrong: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{key}={value!r} {rule} ({field.description})"
 
 
 def resolve(profile: str | None, params: dict[str, Any]) -> HarvestParams:

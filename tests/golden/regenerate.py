@@ -1,0 +1,29 @@
+"""Rewrite the golden traces and the random-play reference: `python -m tests.golden.regenerate`.
+
+Prints what changed.  A changed trace is a change of dynamics: bump the world's version and say so
+under *Results-affecting* in the CHANGELOG.
+"""
+
+import json
+import sys
+
+from tests.golden import harvest, random_play
+
+
+def rewrite(file, old, new):
+    """Write `new` as JSON and say which entries differ from `old`."""
+    changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+    file.write_text(json.dumps(new, indent=2) + "\n")
+    sys.stdout.write(f"{file.name}: {', '.join(changed) or 'nothing'} changed\n")
+
+
+def main():
+    """Regenerate both files."""
+    old = harvest.stored() if harvest.FILE.exists() else {}
+    rewrite(harvest.FILE, old, harvest.traces())
+    old = random_play.stored() if random_play.FILE.exists() else {}
+    rewrite(random_play.FILE, old, random_play.references())
+
+
+if __name__ == "__main__":
+    main()
