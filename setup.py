@@ -15,7 +15,9 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["karma_rllib", "karma_rllib.*"]),
-    package_data={"karma_rllib": ["py.typed", "analysis/*.mplstyle", "analysis/*.html", "worlds/*.json"]},
+    package_data={
+        "karma_rllib": ["py.typed", "analysis/*.mplstyle", "analysis/*.html", "worlds/*.json"]
+    },
     install_requires=[
         "ray[rllib,tune]>=2.60,<2.61",  # the env runner and learner lean on this release
         "torch>=2.4",

@@ -59,8 +59,8 @@ def random_reference(profile: str) -> dict[str, float]:
     Returns:
         Means over 400 episodes, named as the metrics are: `violence_rate` [hits per agent-step],
         `yield_rate` [apples per agent-step], `cooperation_rate` [cleaning shots per agent-step],
-        `beam_use` [shots per active agent-step], `stock` [apples on the map], and `frozen` [part of
-        the agent-steps].
+        `beam_use` [shots per active agent-step], `frozen_share` [part of the agent-steps], `stock`
+        [apples on the map].
 
     Raises:
         ValueError: the profile is unknown.

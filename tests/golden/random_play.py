@@ -20,7 +20,7 @@ def play(profile, num_worlds, seed, first_uid=0):
     world.reset(out=buffers)
     sums = {
         name: np.zeros(num_worlds)
-        for name in ("violence_rate", "yield_rate", "cooperation_rate", "beam_use", "frozen")
+        for name in ("violence_rate", "yield_rate", "cooperation_rate", "beam_use", "frozen_share")
     }
     stock = np.zeros(num_worlds)
     for _ in range(world.max_steps):
@@ -30,10 +30,10 @@ def play(profile, num_worlds, seed, first_uid=0):
         sums["yield_rate"] += e.ate.sum(axis=1)
         sums["cooperation_rate"] += (e.cleaned > 0).sum(axis=1)
         sums["beam_use"] += e.fired.sum(axis=1)
-        sums["frozen"] += (~e.active).sum(axis=1)
+        sums["frozen_share"] += (~e.active).sum(axis=1)
         stock += e.stock
     agent_steps = world.max_steps * world.num_agents
-    shots, active = sums.pop("beam_use"), agent_steps - sums["frozen"]
+    shots, active = sums.pop("beam_use"), agent_steps - sums["frozen_share"]
     rates = {name: total / agent_steps for name, total in sums.items()}
     return rates | {"beam_use": shots / active, "stock": stock / world.max_steps}
 
