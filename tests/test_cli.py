@@ -143,6 +143,8 @@ def tiny(tmp_path, monkeypatch) -> Path:
         (["--num-gpus", "-1"], "`resources.num_gpus` is -1"),
         (["--set", "mirror.start_from=nowhere"], "there is no such checkpoint folder"),
         (["--set", "mirror.start_from=."], "that folder is no checkpoint"),
+        (["--address", "127.0.0.1:1"], "no Ray cluster answers"),
+        (["--address", "here:now"], "no Ray cluster answers"),
         (["--storage", "tiny.yaml"], "is a file, not a folder"),
         (["--storage", "tiny.yaml/deeper"], "is a file, not a folder"),
     ],

@@ -4,6 +4,7 @@ Nothing here starts Ray; `test_experiment_ray.py` does.
 """
 
 import json
+import os
 import pickle
 import subprocess
 from io import StringIO
@@ -16,7 +17,7 @@ from rich.console import Console
 from karma_rllib import conditions
 from karma_rllib.cli.examples import examples
 from karma_rllib.config import ConfigError, ExperimentConfig
-from karma_rllib.experiment import provenance, stages, tuning
+from karma_rllib.experiment import cluster, provenance, stages, tuning
 from karma_rllib.experiment.build import build_algorithm_config
 from karma_rllib.experiment.live import HEADS, LiveTable, Row, duration
 from karma_rllib.experiment.stages import StageResult
@@ -316,6 +317,32 @@ def test_a_checkpoint_to_start_from_becomes_absolute(tmp_path, monkeypatch):
     config = stages.with_checked_start(experiment(mirror={"start_from": "old"}))
     assert config.mirror.start_from == str(tmp_path / "old")
     assert stages.with_checked_start(experiment(**CURE)) == experiment(**CURE)
+
+
+@pytest.mark.parametrize(("key", "user"), [("", False), ("", True), ("a key", False)])
+def test_logging_online_needs_someone_logged_in(monkeypatch, key, user):
+    import wandb
+
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.setattr(wandb, "login", lambda prompt: user)
+    cluster.check_tracking(experiment(tracking={"wandb": "offline"}))
+    online = experiment(tracking={"wandb": "online"})
+    if key or user:
+        cluster.check_tracking(online)
+    else:
+        with pytest.raises(ConfigError, match="nobody is logged in; run `wandb login`"):
+            cluster.check_tracking(online)
+
+
+def test_what_the_user_set_in_the_environment_stands(monkeypatch):
+    own = {"RAY_AIR_NEW_OUTPUT": "1", "WANDB_MODE": "online"}
+    monkeypatch.setattr(os, "environ", own)
+    assert cluster.prepare_environment(experiment()) == {}
+    assert os.environ["RAY_AIR_NEW_OUTPUT"] == "1"
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    offline = experiment(tracking={"wandb": "offline"})
+    assert cluster.prepare_environment(offline)["WANDB_MODE"] == "offline"
+    assert os.environ["WANDB_MODE"] == "offline"
 
 
 # --- the live table ----------------------------------------------------------------------------

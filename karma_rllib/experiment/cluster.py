@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 from karma_rllib.config import ConfigError, ExperimentConfig
 
@@ -34,6 +36,22 @@ def prepare_environment(config: ExperimentConfig) -> dict[str, str]:
     return shared
 
 
+def check_tracking(config: ExperimentConfig) -> None:
+    """Refuse to log online where nobody is logged in.
+
+    Raises:
+        ConfigError: `tracking.wandb` is online, and Weights & Biases knows no user.
+    """
+    if config.tracking.wandb != "online" or os.environ.get("WANDB_API_KEY"):
+        return
+    import wandb
+
+    if not wandb.login(prompt=False):
+        raise ConfigError(
+            "`tracking.wandb` is online, but nobody is logged in; run `wandb login` or use offline"
+        )
+
+
 @contextlib.contextmanager
 def connected(config: ExperimentConfig, address: str | None = None) -> Iterator[None]:
     """Ray for the duration of the block.
@@ -49,19 +67,22 @@ def connected(config: ExperimentConfig, address: str | None = None) -> Iterator[
         ConfigError: no cluster answers at `address`.
     """
     shared = prepare_environment(config)
+    if address is not None:
+        _knock(address)
     import ray
 
     if ray.is_initialized():
         yield
         return
-    options = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
         # Fragments pass through the object store only when they leave the trial's process.
         remote = config.resources.num_env_runners or config.resources.num_learners
+        options["include_dashboard"] = False
+        options["address"] = "local"  # a Ray of our own, whatever RAY_ADDRESS says
         options["object_store_memory"] = (2048 if remote else 256) * MIB
     else:
-        options = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
-        options["runtime_env"] = {"env_vars": shared}
+        options |= {"address": address, "runtime_env": {"env_vars": shared}}
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError) as err:
@@ -73,6 +94,21 @@ def connected(config: ExperimentConfig, address: str | None = None) -> Iterator[
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Refuse an address where nothing listens; Ray itself would keep trying for minutes.
+
+    Raises:
+        ConfigError: nothing listens at ``host:port``.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return  # a name that Ray looks up itself, such as auto
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as err:
+        raise ConfigError(f"--address {address}: no Ray cluster answers ({err})") from None
 
 
 def check_fits(config: ExperimentConfig, address: str | None) -> None:

@@ -102,6 +102,7 @@ def run(
     from karma_rllib.experiment import cluster
 
     config = with_checked_start(config)
+    cluster.check_tracking(config)
     provenance.check_storage(storage)
     with cluster.connected(config, address):
         cluster.check_fits(config, address)
@@ -131,6 +132,7 @@ def resume(
 
     path, config = provenance.open_run_dir(run_dir)
     config = with_checked_start(config)
+    cluster.check_tracking(config)
     with cluster.connected(config, address):
         cluster.check_fits(config, address)
         provenance.note_resumption(path)
