@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ray import tune
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -189,7 +190,8 @@ class LiveTable(tune.Callback):
 
     def table(self) -> Table:
         """The table as it stands."""
-        table = Table(title=f"{self.title}  {duration(time.monotonic() - self._begun)}")
+        clock = duration(time.monotonic() - self._begun)
+        table = Table(title=f"{self.title}  {clock}", box=box.SIMPLE_HEAD)
         for head in HEADS:
             table.add_column(head, justify="left" if head == "condition" else "right")
         for row in self.rows.values():
