@@ -22,6 +22,7 @@ from karma_rllib.experiment.build import build_algorithm_config
 from karma_rllib.experiment.live import HEADS, LiveTable, Row, duration
 from karma_rllib.experiment.stages import StageResult
 from karma_rllib.experiment.trial import KarmaTrial, algorithm_config, trial_space
+from karma_rllib.plugin.algorithm_config import KarmaConfig
 
 
 def experiment(**sections) -> ExperimentConfig:
@@ -79,6 +80,21 @@ def test_each_setting_reaches_the_algorithm():
     assert built.mirror_settings["weight"] == 0.3
     assert built.mirror_settings["aggressor_view"] == "decision"
     assert built.world_params["timeout"] == 30
+
+
+@pytest.mark.parametrize(
+    ("setter", "key", "right"),
+    [
+        ("mirror", "wieght", "`mirror.weight`"),
+        ("ppo", "learning_rate", "`ppo.lr`"),
+        ("module", "projectr", "`module.projector`"),
+        ("role", "wait", "`role.weight`"),
+    ],
+)
+def test_the_typed_setters_speak_as_the_files_do(setter, key, right):
+    with pytest.raises(ConfigError) as caught:
+        getattr(KarmaConfig(), setter)(**{key: 1})
+    assert f"unknown key `{setter}.{key}` (value 1); did you mean {right}?" == str(caught.value)
 
 
 @pytest.mark.parametrize("name", examples())

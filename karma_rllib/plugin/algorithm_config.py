@@ -111,17 +111,17 @@ class KarmaConfig(PPOConfig):
 
     def module(self, **settings: Any) -> KarmaConfig:
         """Choose the network: `preset` seed | small | tiny and overrides of its parts."""
-        self.module_settings = schema.Module(**settings).model_dump()
+        self.module_settings = schema.Module.of(settings, where=("module",)).model_dump()
         return self
 
     def mirror(self, **settings: Any) -> KarmaConfig:
         """Set the mirror's loss; keys of the `mirror` section."""
-        self.mirror_settings = schema.Mirror(**settings).model_dump()
+        self.mirror_settings = schema.Mirror.of(settings, where=("mirror",)).model_dump()
         return self
 
     def role(self, **settings: Any) -> KarmaConfig:
         """Set the role loss; keys of the `role` section."""
-        self.role_settings = schema.Role(**settings).model_dump()
+        self.role_settings = schema.Role.of(settings, where=("role",)).model_dump()
         return self
 
     def condition(self, name: str) -> KarmaConfig:
@@ -136,7 +136,7 @@ class KarmaConfig(PPOConfig):
 
     def ppo(self, **settings: Any) -> KarmaConfig:
         """Set PPO's numbers; keys of the `ppo` section."""
-        s = schema.Ppo(**settings)
+        s = schema.Ppo.of(settings, where=("ppo",))
         self.training(
             lr=s.lr,
             gamma=s.gamma,
