@@ -374,17 +374,15 @@ class HarvestWorld:
 
     def _views(self, obs: Obs) -> tuple[np.ndarray, np.ndarray]:
         """Check the caller's buffers, once as long as they stay the same."""
-        missing = {"grid", "vec"} - set(obs)
-        if missing:
-            raise ValueError(f"out must hold 'grid' and 'vec', {sorted(missing)} missing")
-        grid, vec = obs["grid"], obs["vec"]
-        if self._seen.get("grid") is grid and self._seen.get("vec") is vec:
-            return grid, vec
+        if self._seen and all(obs.get(key) is array for key, array in self._seen.items()):
+            return obs["grid"], obs["vec"]
+        if not {"grid", "vec"} <= set(obs):
+            raise ValueError(f"out must hold the arrays 'grid' and 'vec', not {sorted(obs)}")
         lead = (self.num_worlds, self.num_agents)
-        check.buffer("grid", grid, lead + self.obs_shapes["grid"], np.uint8)
-        check.buffer("vec", vec, lead + self.obs_shapes["vec"], np.float32)
-        self._seen = {"grid": grid, "vec": vec}
-        return grid, vec
+        check.buffer("grid", obs["grid"], lead + self.obs_shapes["grid"], np.uint8)
+        check.buffer("vec", obs["vec"], lead + self.obs_shapes["vec"], np.float32)
+        self._seen = {"grid": obs["grid"], "vec": obs["vec"]}
+        return obs["grid"], obs["vec"]
 
     def _debt(self, debt: np.ndarray | None) -> np.ndarray:
         """Return the ledger to show, zeros without one."""

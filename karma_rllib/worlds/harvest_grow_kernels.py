@@ -13,9 +13,11 @@ import numpy as np
 from numba import njit
 
 from karma_rllib.worlds import harvest_state as h
+from karma_rllib.worlds import rng
 from karma_rllib.worlds.harvest_map_kernels import cell_number, pick, put
 from karma_rllib.worlds.harvest_rows_kernels import One, phase
 from karma_rllib.worlds.harvest_rules import Rules
+from karma_rllib.worlds.raw import lowest_bit
 from karma_rllib.worlds.rng import below, stream_key, unit
 
 
@@ -48,25 +50,28 @@ def ripen(s: One, r: Rules) -> None:
 def sprout(s: One, r: Rules, f_glob: Any) -> None:
     """Grow apples: each cell on its own, with the probability of its class times F_glob.
 
-    Cells are judged in blocks, all of them before any changes.  The inner loop has no branch and no
-    store, and compiles to vector code: it gathers its answers in the bits of one number.
+    All cells draw before any changes.  A first pass over blocks of cells finds the few that are
+    bare and drew below the largest probability there is; it has no branch and no store, gathers its
+    answers in the bits of one number, and so compiles to vector code.
     """
     sk = stream_key(s.key[0], s.g[0], h.S_SPROUT)
     need = h.SITE if r.sites_only else 0
+    most = np.uint64(r.sprout_max * f_glob * rng.FROM_UNIT) + np.uint64(1)
+    first, last = cell_number(r, 0, 0), cell_number(r, r.size - 1, r.size - 1)
     total = 0
-    for start in range(0, r.side * r.side, h.BLOCK):
+    for start in range(first, last + 1, h.BLOCK):
         found = np.uint64(0)
         for k in range(h.BLOCK):
-            at = start + k
-            bare = (s.cell[at] == h.EMPTY) & ((s.ground[at] & need) == need) & (s.wait[at] == 0)
+            bare = (s.cell[start + k] == h.EMPTY) & ((s.ground[start + k] & need) == need)
+            maybe = bare & ((rng.bits(sk, start + k) >> rng.S11) < most)
+            found |= np.uint64(maybe) << np.uint64(k)
+        while found != 0:
+            at = start + lowest_bit(found)
+            found &= found - np.uint64(1)
             clear = r.under_agent | (s.occ[at] == 0)
-            yes = bare & clear & (unit(sk, at) < s.sprout[s.near[at]] * f_glob)
-            found |= np.uint64(yes) << np.uint64(k)
-        if found != 0:
-            for k in range(h.BLOCK):
-                if (found >> np.uint64(k)) & np.uint64(1) != 0:
-                    s.grown[total] = start + k
-                    total += 1
+            if clear and s.wait[at] == 0 and rng.unit(sk, at) < s.sprout[s.near[at]] * f_glob:
+                s.grown[total] = at
+                total += 1
     for k in range(total):
         row, col = s.grown[k] // r.side, s.grown[k] % r.side
         put(s, r, row - h.RIM, col - h.RIM, h.APPLE)

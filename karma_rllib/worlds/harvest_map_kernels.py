@@ -25,12 +25,11 @@ def cell_number(r: Rules, row: Any, col: Any) -> Any:
 @phase
 def paint(s: One, r: Rules, row: Any, col: Any, plane: Any, value: Any) -> None:
     """Set one plane of one cell in the four drawn copies (copy d has heading d at the top)."""
-    Q, C, last = r.drawn, r.planes, r.drawn - 1
-    y, x = row + r.view_radius, col + r.view_radius
-    s.canvas[((0 * Q + y) * Q + x) * C + plane] = value
-    s.canvas[((1 * Q + last - x) * Q + y) * C + plane] = value
-    s.canvas[((2 * Q + last - y) * Q + last - x) * C + plane] = value
-    s.canvas[((3 * Q + x) * Q + last - y) * C + plane] = value
+    G, C, last = r.size, r.planes, r.size - 1
+    s.canvas[((0 * G + row) * G + col) * C + plane] = value
+    s.canvas[((1 * G + last - col) * G + row) * C + plane] = value
+    s.canvas[((2 * G + last - row) * G + last - col) * C + plane] = value
+    s.canvas[((3 * G + col) * G + last - row) * C + plane] = value
 
 
 @njit
@@ -128,13 +127,8 @@ def blank(s: One, r: Rules) -> None:
         s.occ[at] = 0
         s.near[at] = 0
     if r.ego:
-        for k in range(4 * r.drawn * r.drawn * r.planes):
+        for k in range(4 * r.size * r.size * r.planes):
             s.canvas[k] = 0
-        R = r.view_radius
-        for row in range(-R, r.size + R):
-            for col in range(-R, r.size + R):
-                if row < 0 or row >= r.size or col < 0 or col >= r.size:
-                    paint(s, r, row, col, h.P_WALL, 1)
 
 
 @phase

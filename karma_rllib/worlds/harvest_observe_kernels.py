@@ -1,8 +1,9 @@
 """Kernels that write observations of the harvest world straight into the caller's buffers.
 
 Egocentric view: the map is kept drawn in four copies, one per heading, each turned so that this
-heading points up.  A rotated window is then H contiguous row copies.  Agents are stamped on all
-copies before the windows are taken and erased afterwards; an observer erases itself at the centre.
+heading points up.  A rotated window is then at most H contiguous row copies onto a window of wall.
+Agents are stamped on all copies before the windows are taken and erased afterwards; an observer
+erases itself at the centre.
 
 Every function is about one world: `s` holds its rows (`One`), `r` the rules (fields of `Rules`);
 `grid` is its uint8 row (N, H, W, C), `vec` its float32 row (N, D), `debt` its float32 row (N, N)
@@ -44,14 +45,14 @@ def observe(s: One, r: Rules, debt: Any, grid: Any, vec: Any) -> None:
 @phase
 def turned(r: Rules, d: Any, row: Any, col: Any) -> Any:
     """Row and column of a cell of the map in drawn copy d."""
-    y, x, last = row + r.view_radius, col + r.view_radius, r.drawn - 1
+    last = r.size - 1
     if d == 0:
-        return y, x
+        return row, col
     if d == 1:
-        return last - x, y
+        return last - col, row
     if d == 2:
-        return last - y, last - x
-    return x, last - y
+        return last - row, last - col
+    return col, last - row
 
 
 @phase
@@ -63,7 +64,7 @@ def stamp(s: One, r: Rules, value: Any) -> None:
         body = h.P_FROZEN if s.frz[j] > 0 else h.P_ACTIVE
         for d in range(4):
             row, col = turned(r, d, s.pos[2 * j], s.pos[2 * j + 1])
-            at = ((d * r.drawn + row) * r.drawn + col) * r.planes
+            at = ((d * r.size + row) * r.size + col) * r.planes
             s.canvas[at + body] = value
             s.canvas[at + h.P_HEADING + ((s.head[j] - d) & 3)] = value
             if r.onehot:
@@ -72,19 +73,21 @@ def stamp(s: One, r: Rules, value: Any) -> None:
 
 @phase
 def window(s: One, r: Rules, grid: Any, i: Any) -> None:
-    """Copy what agent i sees; all planes are 0 while it is off the map."""
-    R, C = r.view_radius, r.planes
+    """Copy what agent i sees onto a window of wall; all planes are 0 while it is off the map."""
+    G, R, C = r.size, r.view_radius, r.planes
     H = 2 * R + 1
     target = i * H * H * C
     if s.pos[2 * i] < 0:
         for k in range(target, target + H * H * C):
             grid[k] = 0
         return
+    copy_bytes(grid, target, s.wall, 0, H * H * C)
     d = s.head[i]
     row, col = turned(r, d, s.pos[2 * i], s.pos[2 * i + 1])
-    source = ((d * r.drawn + row - R) * r.drawn + col - R) * C
-    for y in range(H):
-        copy_bytes(grid, target + y * H * C, s.canvas, source + y * r.drawn * C, H * C)
+    left, right = max(col - R, 0), min(col + R + 1, G)
+    for y in range(max(row - R, 0), min(row + R + 1, G)):
+        to = target + ((y - row + R) * H + left - col + R) * C
+        copy_bytes(grid, to, s.canvas, ((d * G + y) * G + left) * C, (right - left) * C)
     own = target + (R * H + R) * C
     grid[own + h.P_ACTIVE] = 0
     grid[own + h.P_FROZEN] = 0

@@ -44,6 +44,7 @@ class One(NamedTuple):
     canvas: Any
     grown: Any
     order: Any
+    wall: Any
     sprout: Any
     e_hit: Any
     e_distance: Any
@@ -92,6 +93,7 @@ def look(r: Any, b: Any) -> Any:
         canvas=u8(r.canvas + b * r.canvas_step),
         grown=i32(r.grown + b * r.grown_step),
         order=i8(r.order + b * r.order_step),
+        wall=u8(r.wall + b * r.wall_step),
         sprout=f64(r.sprout + b * r.sprout_step),
         e_hit=u8(r.e_hit + b * r.e_hit_step),
         e_distance=i8(r.e_distance + b * r.e_distance_step),

@@ -15,7 +15,6 @@ class Rules(NamedTuple):
 
     size: int  # G
     side: int  # P
-    drawn: int  # Q
     agents: int  # N
     planes: int  # C
     max_steps: int
@@ -63,6 +62,7 @@ class Rules(NamedTuple):
     show_time: bool
     feedback_flags: bool
     vec_size: int  # D
+    sprout_max: float  # largest sprout probability at F_glob = 1
 
 
 def sprout_table(p: HarvestParams) -> np.ndarray:
@@ -98,7 +98,6 @@ def build_rules(p: HarvestParams) -> Rules:
     return Rules(
         size=p.grid_size,
         side=p.grid_size + 2 * RIM,
-        drawn=p.grid_size + 2 * p.view_radius,
         agents=p.num_agents,
         planes=count_planes(p),
         max_steps=p.max_steps,
@@ -146,6 +145,7 @@ def build_rules(p: HarvestParams) -> Rules:
         show_time=p.obs_time,
         feedback_flags=p.feedback_flags,
         vec_size=len(VEC_NAMES) + p.obs_time + (p.obs_debt == "self"),
+        sprout_max=min(1.0, float(sprout_table(p).max())),
     )
 
 
@@ -153,12 +153,12 @@ def write_book(rules: Rules, arrays: dict[str, np.ndarray]) -> np.ndarray:
     """One record, shape (1,), with every rule, and for every array its address and row length.
 
     Array `x` gives the fields `x`, the address of world 0 [bytes], and `x_step`, from there to the
-    next world [bytes]; all worlds share `sprout`.  The arrays must outlive the
+    next world [bytes]; an array with one row is shared by all.  The arrays must outlive the
     book and must not be reallocated.
     """
     fields: dict[str, int | float] = dict(rules._asdict())
     for name, array in arrays.items():
         fields[name] = array.ctypes.data
-        fields[f"{name}_step"] = 0 if name == "sprout" else array.strides[0]
+        fields[f"{name}_step"] = 0 if len(array) == 1 else array.strides[0]
     kinds = [(k, np.float64 if isinstance(v, float) else np.int64) for k, v in fields.items()]
     return np.array([tuple(fields.values())], dtype=kinds)

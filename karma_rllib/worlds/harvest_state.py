@@ -1,10 +1,10 @@
 """Arrays of the harvest world: its state, and the codes that it is written in.
 
 Shape legend: B worlds, N agents, G side of the map, P = G + 2 RIM side of the padded map (the rim
-is WALL, so that no neighbourhood leaves the array), M = P * P rounded up to whole blocks, L most
-cells that beams can light, C planes, Q = G + 2 view_radius side of a drawn copy.  Rows run down,
-columns to the right; headings are 0 north, 1 east, 2 south, 3 west.  A map is kept flat: the cell
-at (row, col) has number (row + RIM) * P + col + RIM.
+is WALL, so that no neighbourhood leaves the array), M = P * P + one block of slack, L most cells
+that beams can light, C planes, H = W side of a window.  Rows run down, columns to the right;
+headings are 0 north, 1 east, 2 south, 3 west.  A map is kept flat: the cell at (row, col) has
+number (row + RIM) * P + col + RIM.
 """
 
 from __future__ import annotations
@@ -102,9 +102,10 @@ class Work(NamedTuple):
 
     occ: np.ndarray  # agent index + 1 on its cell, else 0, int8 (B, M)
     near: np.ndarray  # growth class: 10 * apples nearby + waste in the 3x3, uint8 (B, M)
-    canvas: np.ndarray  # drawn map: ego uint8 (B, 4 Q Q C), full grid uint8 (B, 3 G G)
+    canvas: np.ndarray  # drawn map: ego uint8 (B, 4 G G C), full grid uint8 (B, 3 G G)
     grown: np.ndarray  # numbers of the cells that change now, int32 (B, M)
     order: np.ndarray  # order of moves, int8 (B, N)
+    wall: np.ndarray  # a window that shows nothing but wall, uint8 (1, H W C)
     sprout: np.ndarray  # sprout probability of each growth class at F_glob = 1, float64 (1, 130)
 
 
@@ -112,7 +113,7 @@ def allocate(rules: Rules, sprout: np.ndarray, num_worlds: int) -> tuple[State, 
     """Empty arrays for B worlds: all wall, no episode yet; `sprout` (130,) is kept as it is."""
     B, N, P = num_worlds, rules.agents, rules.side
     L = N * rules.beam_length * (2 * rules.beam_half_width + 1)
-    M = -(-P * P // BLOCK) * BLOCK
+    M = P * P + BLOCK  # growth reads whole blocks
     maps, agents = (B, M), (B, N)
     state = State(
         key=np.zeros(B, np.uint64),
@@ -138,13 +139,16 @@ def allocate(rules: Rules, sprout: np.ndarray, num_worlds: int) -> tuple[State, 
         waste=np.zeros(B, np.int32),
         pot=np.zeros(B, np.int32),
     )
-    drawn = 4 * rules.drawn**2 * rules.planes if rules.ego else 3 * rules.size**2
+    drawn = 4 * rules.size**2 * rules.planes if rules.ego else 3 * rules.size**2
+    wall = np.zeros((2 * rules.view_radius + 1) ** 2 * rules.planes, np.uint8)
+    wall[P_WALL :: rules.planes] = 1
     work = Work(
         occ=np.zeros(maps, np.int8),
         near=np.zeros(maps, np.uint8),
         canvas=np.zeros((B, drawn), np.uint8),
         grown=np.zeros(maps, np.int32),
         order=np.zeros(agents, np.int8),
+        wall=wall[None],
         sprout=sprout[None],
     )
     return state, work

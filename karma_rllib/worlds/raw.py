@@ -54,13 +54,22 @@ def row(typingctx: Any, array: Any, b: Any) -> Any:
 
 
 @intrinsic
+def lowest_bit(typingctx: Any, bits: Any) -> Any:
+    """Position of the lowest set bit of a uint64 that is not 0, int64."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.cttz(args[0], cgutils.true_bit)
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
 def copy_bytes(typingctx: Any, target: Any, to: Any, source: Any, start: Any, n: Any) -> Any:
     """Copy n bytes from `source[start:]` to `target[to:]`, both uint8 rows that do not overlap."""
     signature = types.void(target, types.intp, source, types.intp, types.intp)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        goal = builder.gep(args[0], [args[1]])
-        origin = builder.gep(args[2], [args[3]])
+        goal, origin = builder.gep(args[0], [args[1]]), builder.gep(args[2], [args[3]])
         cgutils.raw_memcpy(builder, goal, origin, args[4], 1)
         return context.get_dummy_value()
 

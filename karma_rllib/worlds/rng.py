@@ -28,7 +28,7 @@ MUL_1 = np.uint64(0xBF58476D1CE4E5B9)
 MUL_2 = np.uint64(0x94D049BB133111EB)
 S11, S27, S30, S31, S32 = (np.uint64(n) for n in (11, 27, 30, 31, 32))
 ONE, ZERO, LOW_32 = np.uint64(1), np.uint64(0), np.uint64(0xFFFFFFFF)
-TO_UNIT = 2.0**-53  # a 53-bit integer times this is in [0, 1)
+TO_UNIT, FROM_UNIT = 2.0**-53, 2.0**53  # a 53-bit integer times the first is in [0, 1)
 USER_STREAMS = 1 << 16  # streams of `uniforms` start here, those of the worlds stay below
 
 
