@@ -1,0 +1,104 @@
+"""World throughput: the batched harvest world against its plain-Python reference.
+
+Six agents on 15x15, 11x11x10 egocentric planes and the vector written every step, random actions
+drawn beforehand, resets included, one thread.  Windows of the batches and of the reference are
+interleaved, so a busy machine slows all alike; rates are medians of agent-steps per CPU-second of
+this process.
+
+    python -m benchmarks.world            # about half a minute
+    python -m benchmarks.world --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks import report
+from karma_rllib import worlds
+from tests.worlds.harvest_reference import ReferenceWorld
+
+PROFILE = "karma_seed"
+BATCHES = (1, 16, 256, 1024)
+ACTION_ROWS = 64
+
+
+@contextmanager
+def cpu_seconds() -> Iterator[Callable[[], float]]:
+    """CPU time of this process since the start of the block."""
+    start = time.process_time()
+    yield lambda: time.process_time() - start
+
+
+def batched(num_worlds: int) -> Callable[[float], float]:
+    """Agent-steps per CPU-second of a batch, for a window of so many seconds."""
+    world = worlds.make("harvest-v0", num_worlds=num_worlds, profile=PROFILE)
+    N = world.num_agents
+    actions = np.random.default_rng(0).integers(0, 8, (ACTION_ROWS, num_worlds, N))
+    buffers = world.reset()
+    burst = max(1, 2048 // num_worlds)  # steps between looks at the clock
+
+    def window(seconds: float) -> float:
+        steps = 0
+        with cpu_seconds() as elapsed:
+            while elapsed() < seconds:
+                for _ in range(burst):
+                    out = world.step(actions[steps % ACTION_ROWS], buffers)
+                    if out.truncated[0]:  # all worlds end together
+                        world.reset(out=buffers)
+                    steps += 1
+            return steps * num_worlds * N / elapsed()
+
+    return window
+
+
+def plain_python() -> Callable[[float], float]:
+    """Agent-steps per CPU-second of the reference, one world."""
+    params = worlds.resolve_params("harvest-v0", PROFILE)
+    world = ReferenceWorld(params)
+    world.reset()
+    actions = np.random.default_rng(0).integers(0, 8, (ACTION_ROWS, params.num_agents)).tolist()
+
+    def window(seconds: float) -> float:
+        steps = 0
+        with cpu_seconds() as elapsed:
+            while elapsed() < seconds:
+                if world.step(actions[steps % ACTION_ROWS])["truncated"]:
+                    world.reset()
+                steps += 1
+            return steps * params.num_agents / elapsed()
+
+    return window
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="short windows, more noise")
+    quick = parser.parse_args().quick
+    rounds, seconds = (3, 0.2) if quick else (7, 0.8)
+    windows = {f"batch {B}": batched(B) for B in BATCHES} | {"reference": plain_python()}
+    for window in windows.values():
+        window(0.05)  # compile, warm the caches
+    rates: dict[str, list[float]] = {name: [] for name in windows}
+    for _ in range(rounds):
+        for name, window in windows.items():
+            rates[name].append(window(seconds))
+    median = {name: statistics.median(found) for name, found in rates.items()}
+    base = median.pop("reference")
+    report.table(
+        f"harvest-v0, {PROFILE}: agent-steps per CPU-second, one thread",
+        [(name, rate, base, "the same rules in plain Python") for name, rate in median.items()],
+    )
+    spread = ", ".join(f"{name} {min(x):,.0f}-{max(x):,.0f}" for name, x in rates.items())
+    Console(width=110).print(f"ranges over {rounds} windows: {spread}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()
