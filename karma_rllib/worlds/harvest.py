@@ -11,6 +11,7 @@ import numpy as np
 
 from karma_rllib.worlds import harvest_checks as check
 from karma_rllib.worlds import harvest_kernels as kernels
+from karma_rllib.worlds import harvest_names as names
 from karma_rllib.worlds import harvest_state as h
 from karma_rllib.worlds.events import StepOut, allocate_events
 from karma_rllib.worlds.harvest_params import HarvestParams
@@ -70,7 +71,10 @@ class HarvestWorld:
     higher by 100, heading codes are 60 times larger, and hidden terrain is 32: without it an agent
     can tell neither itself, nor the frozen, nor fog from empty ground.
 
-    `vec` (names in `vec_names`, D = 15 by default): freeze left / timeout, frozen, was hit, hit an
+    The world's `plane_names` and `vec_names` name channels and entries; `grid_scale` brings each
+    channel to [0, 1].
+
+    `vec` (D = 15 by default): freeze left / timeout, frozen, was hit, hit an
     agent, hit waste (these three by the last step; zeros without `feedback_flags`), ready to zap,
     last reward clipped to [-1, 1], last action as one-hot of 8 (what was in effect: no-op while
     frozen; all zeros after reset), then t / max_steps if `obs_time`, then my total debt as x / (1 +
@@ -164,8 +168,10 @@ class HarvestWorld:
         self.params = params
         self.num_worlds = check.whole_number("num_worlds", num_worlds, 1)
         self.num_agents = params.num_agents
-        self.action_names = h.ABSOLUTE_NAMES if params.move_frame == "absolute" else h.ACTION_NAMES
+        self.action_names = names.action_names(params)
         self.num_actions = len(self.action_names)
+        self.plane_names, self.vec_names = names.plane_names(params), names.vec_names(params)
+        self.grid_scale, self.obs_shapes = names.grid_scale(params), names.obs_shapes(params)
         self.max_steps = params.max_steps
         self.seed = check.whole_number("seed", seed, 0)
         self.num_threads = min(check.whole_number("num_threads", num_threads, 1), self.num_worlds)
@@ -175,11 +181,6 @@ class HarvestWorld:
         self._state.uid[:] = np.arange(first, first + self.num_worlds)
         self._state.key[:] = world_keys(self.seed, self._state.uid)
         B, N = self.num_worlds, self.num_agents
-        side = 2 * params.view_radius + 1 if self._rules.ego else params.grid_size
-        self.obs_shapes: dict[str, tuple[int, ...]] = {
-            "grid": (side, side, self._rules.planes),
-            "vec": (len(self.vec_names),),
-        }
         self._events = allocate_events(B, N)
         self._reward = np.zeros((B, N), np.float32)
         self._truncated = np.zeros(B, np.bool_)
@@ -205,26 +206,6 @@ class HarvestWorld:
     def frozen(self) -> np.ndarray:
         """Agents that cannot act in the current frame, bool (B, N)."""
         return self._state.frz > 0
-
-    @property
-    def vec_names(self) -> tuple[str, ...]:
-        """Meaning of each entry of the vector observation, (D,)."""
-        extra = ("time",) * self._rules.show_time + ("own_debt",) * self._rules.debt_self
-        return h.VEC_NAMES + extra
-
-    @property
-    def plane_names(self) -> tuple[str, ...]:
-        """Meaning of each channel of the grid observation, (C,)."""
-        if not self._rules.ego:
-            return ("terrain", "agent", "heading")
-        names = tuple(f"agent_{j}" for j in range(self.num_agents)) * self._rules.onehot
-        return h.PLANES + names + ("debt_to_me",) * self._rules.debt_pair
-
-    @property
-    def grid_scale(self) -> np.ndarray:
-        """Factor that brings each channel to [0, 1], float32 (C,): 1 for planes of 0 and 1."""
-        graded = ("terrain", "agent", "heading", "debt_to_me")
-        return np.array([1 / 255 if n in graded else 1 for n in self.plane_names], np.float32)
 
     def reset(
         self,

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from karma_rllib.worlds.harvest_names import plane_names, vec_names
 from karma_rllib.worlds.harvest_params import MAX_NEIGHBOURS, HarvestParams
-from karma_rllib.worlds.harvest_state import LAYOUTS, PLANES, RIM, VEC_NAMES, WASTE_COUNTS, ZONES
+from karma_rllib.worlds.harvest_state import LAYOUTS, RIM, WASTE_COUNTS, ZONES
 
 
 class Rules(NamedTuple):
@@ -85,21 +86,13 @@ def sprout_table(p: HarvestParams) -> np.ndarray:
     return table
 
 
-def count_planes(p: HarvestParams) -> int:
-    """Number of channels C of the grid observation."""
-    if p.obs_mode == "full_grid":
-        return 3
-    extra = p.num_agents if p.obs_identity == "onehot" else 0
-    return len(PLANES) + extra + (p.obs_debt == "pair")
-
-
 def build_rules(p: HarvestParams) -> Rules:
     """Translate validated parameters for the kernels."""
     return Rules(
         size=p.grid_size,
         side=p.grid_size + 2 * RIM,
         agents=p.num_agents,
-        planes=count_planes(p),
+        planes=len(plane_names(p)),
         max_steps=p.max_steps,
         timeout=p.timeout,
         remove=p.timeout_mode == "remove",
@@ -144,7 +137,7 @@ def build_rules(p: HarvestParams) -> Rules:
         debt_self=p.obs_debt == "self",
         show_time=p.obs_time,
         feedback_flags=p.feedback_flags,
-        vec_size=len(VEC_NAMES) + p.obs_time + (p.obs_debt == "self"),
+        vec_size=len(vec_names(p)),
         sprout_max=min(1.0, float(sprout_table(p).max())),
     )
 
