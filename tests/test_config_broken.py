@@ -25,7 +25,7 @@ SENTENCES = {
     "evaluators_without_episodes": "line 6: `resources.evaluation_runners` is 1, but",
     "fraction_for_a_count": "line 4: `ppo.epochs` is 2.5, but it must be a whole number",
     "impossible_gamma": "line 4: `ppo.gamma` is 1.5, but it must be at most 1",
-    "impossible_world_value": "line 4: `world.grid_size` is -3",
+    "impossible_world_value": "line 4: `world.grid_size` is -3, but it must lie in [5, 256]",
     "infinite_weight": "line 4: `mirror.weight` is inf, but it must be a finite number",
     "key_in_wrong_section": "line 4: unknown key `mirror.gae_lambda` (value 0.3); did you mean "
     "`ppo.gae_lambda`?",

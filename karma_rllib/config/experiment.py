@@ -15,7 +15,7 @@ from karma_rllib import worlds
 from karma_rllib.config import checks, files
 from karma_rllib.config.base import Section
 from karma_rllib.config.counterparts import unknown_key
-from karma_rllib.config.errors import ConfigError, Origin, nearest
+from karma_rllib.config.errors import ConfigError, Origin, nearest, shown
 from karma_rllib.config.sections import (
     Budget,
     Kinship,
@@ -205,8 +205,9 @@ def world_params(world: World) -> BaseModel:
 def _world_sentence(world: World, reason: str) -> str:
     """Put the key path before the world's own sentence."""
     for key, value in world.params.items():
-        if reason.startswith(f"{key}={value}: "):
-            return f"`world.{key}` is {value}: {reason.removeprefix(f'{key}={value}: ')}"
+        rest = reason.removeprefix(f"{key}={value!r} ")
+        if rest != reason:
+            return f"`world.{key}` is {shown(value)}, but it {rest}"
     named = next((key for key in world.params if key in reason), None)
     if named is None and world.profile and world.profile in reason:
         named = "profile"
