@@ -59,7 +59,8 @@ class MirrorNet(nn.Module):
         action_floor: eps of the behaviour policy (1 - eps) softmax + eps / A, in [0, 1): no
             action's probability falls below eps / A, so nothing learned is unlearned for good.
         role_head_input: "phi" or "z", what the role head reads.
-        grid_scale: factor on the grid's bytes: 1 for 0/1 planes, 1/255 for images.
+        grid_scale: factor on the grid's bytes, one for all channels or one for each: 1 for
+            0/1 planes, 1/255 for graded ones.
         seed: of the initial weights. Same seed and spec, same weights; the global random
             generator is neither read nor advanced.
 
@@ -71,6 +72,8 @@ class MirrorNet(nn.Module):
         ValueError: an argument out of range, or a grid too small for the convolutions.
     """
 
+    _scale: Tensor
+
     def __init__(
         self,
         grid_shape: Sequence[int],
@@ -80,7 +83,7 @@ class MirrorNet(nn.Module):
         action_floor: float = 0.0,
         role_head_input: str = "phi",
         *,
-        grid_scale: float = 1.0,
+        grid_scale: float | Sequence[float] = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -90,7 +93,14 @@ class MirrorNet(nn.Module):
             raise ValueError(f"role_head_input is {role_head_input!r} but must be 'phi' or 'z'.")
         self.grid_shape = (int(grid_shape[0]), int(grid_shape[1]), int(grid_shape[2]))
         self.vec_size, self.num_actions, self.spec = int(vec_size), int(num_actions), spec
-        self.action_floor, self.grid_scale = float(action_floor), float(grid_scale)
+        self.action_floor = float(action_floor)
+        scales = [grid_scale] if isinstance(grid_scale, (int, float)) else list(grid_scale)
+        if len(scales) not in (1, self.grid_shape[2]):
+            raise ValueError(
+                f"grid_scale has {len(scales)} entries but the grid {self.grid_shape[2]} channels."
+            )
+        self.grid_scale = tuple(float(x) for x in scales)
+        self.register_buffer("_scale", torch.tensor(self.grid_scale), persistent=False)
         self.role_head_input = role_head_input
         with torch.random.fork_rng(devices=[]):  # layer constructors draw; the caller's RNG stays
             self._build(spec)
@@ -164,23 +174,24 @@ class MirrorNet(nn.Module):
             if self.convs:
                 # uint8 NHWC -> float NHWC seen as NCHW: one pass, and the result already has the
                 # channels_last layout in which the convolutions run; nothing else is copied.
-                x = grid.permute(0, 3, 1, 2).to(torch.float32)
-                x = x if self.grid_scale == 1.0 else x * self.grid_scale
+                x = self._scaled(grid).permute(0, 3, 1, 2).to(torch.float32)
                 for conv in self.convs:
                     x = F.relu(conv(x))
                 phi = x.permute(0, 2, 3, 1).flatten(1)  # a view: rows are (y, x, channel)
                 if self.mlp:
                     phi = torch.cat((phi, vec), 1)
-            elif self.grid_scale == 1.0:
-                phi = torch.cat((grid.flatten(1), vec), 1)  # converts and joins in one pass
             else:
-                phi = torch.cat((grid.flatten(1) * self.grid_scale, vec), 1)
+                phi = torch.cat((self._scaled(grid).flatten(1), vec), 1)  # converts and joins
             for layer in self.mlp:
                 phi = F.relu(layer(phi))
             z = self.entry(phi, vec)
             for layer in self.projector:
                 z = layer(F.relu(z))
         return phi, z.float()  # phi is wide: it is converted only where it is read
+
+    def _scaled(self, grid: Tensor) -> Tensor:
+        """The grid in [0, 1]; bytes stay bytes where they are 0/1 planes already."""
+        return grid if set(self.grid_scale) == {1.0} else grid * self._scale
 
     def forward(self, grid: Tensor, vec: Tensor, state: State | None = None) -> NetOut:
         """Evaluate sequences, for training.

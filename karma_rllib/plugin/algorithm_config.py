@@ -187,9 +187,10 @@ class KarmaConfig(PPOConfig):
             },
         )
 
-    def _grid_scale(self) -> float:
-        """What the network multiplies the grid's bytes by: 0/1 planes, or a picture's 0..255."""
+    def _grid_scale(self) -> list[float]:
+        """What the network multiplies the bytes of each channel by, to bring them to [0, 1]."""
         from karma_rllib import worlds
+        from karma_rllib.worlds.harvest_names import grid_scale
 
         params = worlds.resolve_params(self.world_name, self.world_profile, **self.world_params)
-        return 1.0 / 255.0 if params.obs_mode == "full_grid" else 1.0
+        return [float(scale) for scale in grid_scale(params)]

@@ -42,7 +42,7 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
     """Mirror network as an RLModule.
 
     `model_config` keys: `net` (module settings: preset and overrides), `action_floor`,
-    `grid_scale` (1 for 0/1 planes, 1/255 for a picture), `seed` (weights are a function of
+    `grid_scale` (1 for 0/1 planes, 1/255 for graded ones), `seed` (weights are a function of
     it alone), `max_seq_len` (RLlib needs it for stateful modules).
     """
 
@@ -58,7 +58,7 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
             net_spec(settings),
             action_floor=float(self.model_config.get("action_floor", 0.0)),
             role_head_input=settings.get("role_head_input") or "phi",
-            grid_scale=float(self.model_config.get("grid_scale", 1.0)),
+            grid_scale=self.model_config.get("grid_scale", 1.0),
             seed=int(self.model_config.get("seed") or 0),
         )
 

@@ -204,3 +204,19 @@ def test_what_cannot_be_built_is_refused_in_one_sentence(build, says):
     with pytest.raises(ValueError, match=says.replace(".", r"\.")) as error:
         build()
     assert str(error.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+def test_channels_can_have_scales_of_their_own(preset):
+    scales = [1.0] * (GRID[2] - 1) + [1 / 255]
+    one, each = (
+        MirrorNet(GRID, D, A, make_spec(preset), grid_scale=scale) for scale in (1.0, scales)
+    )
+    generator = torch.Generator().manual_seed(0)
+    planes = torch.randint(0, 2, (3, *GRID), dtype=torch.uint8, generator=generator)
+    vec = torch.randn(3, D, generator=generator)
+    graded = planes.clone()
+    graded[..., -1] *= 255
+    torch.testing.assert_close(one.encode(planes, vec)[1], each.encode(graded, vec)[1])
+    with pytest.raises(ValueError, match=f"has 2 entries but the grid {GRID[2]} channels"):
+        MirrorNet(GRID, D, A, make_spec(preset), grid_scale=[1.0, 1.0])
