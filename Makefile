@@ -33,11 +33,10 @@ install: $(VENV)/.dev ## create .venv with the package, editable, and the develo
 run: $(VENV)/.run ## the Mirror Test on this machine: train, compare, draw (FILE=... for another experiment)
 	$(BIN)/karma train $(FILE)
 
-test: $(VENV)/.dev ## every test but the slow ones
-	$(BIN)/pytest -m "not slow"
+test: test-fast test-ray ## every test but the slow ones
 
-test-fast: $(VENV)/.dev ## the tests that start no Ray
-	$(BIN)/pytest -m "not slow and not ray"
+test-fast: $(VENV)/.dev ## the tests that start no Ray, on two cores
+	$(BIN)/pytest -n 2 -m "not slow and not ray"
 
 test-ray: $(VENV)/.dev ## the tests that start Ray
 	$(BIN)/pytest -m "ray and not slow"
