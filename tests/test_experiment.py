@@ -110,10 +110,13 @@ def test_every_tuned_example_builds_for_all_its_conditions(name):
         assert heading in header
 
 
-def test_the_laptop_example_is_the_cure_design_of_the_pilot():
-    config = ExperimentConfig.load(examples()["mirror_test_laptop"])
+@pytest.mark.parametrize(
+    ("name", "length"), [("mirror_test_laptop", 1_200_000), ("mirror_pilot", 1_500_000)]
+)
+def test_both_dual_use_examples_are_the_cure_design_of_the_pilot(name, length):
+    config = ExperimentConfig.load(examples()[name])
     assert config.cure
-    assert (config.budget.cure_at_agent_steps, config.budget.agent_steps) == (600_000, 1_500_000)
+    assert (config.budget.cure_at_agent_steps, config.budget.agent_steps) == (600_000, length)
     assert (config.ppo.gae_lambda, config.ppo.lr, config.ppo.epochs) == (0.3, 5e-4, 3)
     assert config.agent_steps_per_iteration == 20 * 256 * 5
     assert config.mirror.aux_warmup_steps == 400_000
@@ -458,3 +461,12 @@ def test_the_table_can_be_stored_with_the_experiment_while_it_is_on_screen():
     again = pickle.loads(pickle.dumps(table))
     table.close()
     assert (again.title, again.goal, again.rows) == ("t", 100, {})
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's and W&B's own, when their logger is imported
+def test_a_trial_that_never_started_does_not_upset_the_tracking(tmp_path):
+    from karma_rllib.experiment.tuning import _trackers
+
+    config = ExperimentConfig.load(examples()["smoke"], ["tracking.wandb=offline"])
+    (tracker,) = _trackers(config, tmp_path)
+    tracker.log_trial_end(object(), failed=True)

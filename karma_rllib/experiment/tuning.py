@@ -84,8 +84,15 @@ def _trackers(config: ExperimentConfig, run_dir: Path) -> list[Callback]:
         return []
     from ray.air.integrations.wandb import WandbLoggerCallback
 
+    class Tracker(WandbLoggerCallback):
+        """Ray's logger, which stumbles over a trial that failed before it started."""
+
+        def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
+            if trial in self._trial_queues:
+                super().log_trial_end(trial, failed)
+
     return [
-        WandbLoggerCallback(
+        Tracker(
             project=config.tracking.project,
             entity=config.tracking.entity,
             group=run_dir.name,

@@ -119,3 +119,13 @@ def test_minibatches_are_a_function_of_seed_learner_and_update(algorithm):
     assert torch.equal(first, orders())
     learner._weights_seq_no += 1
     assert not torch.equal(first, orders())
+
+
+def test_the_plugin_hands_out_its_two_names_and_no_others():
+    import karma_rllib.plugin as plugin
+    from karma_rllib.plugin.algorithm import Karma
+    from karma_rllib.plugin.algorithm_config import KarmaConfig
+
+    assert (plugin.Karma, plugin.KarmaConfig) == (Karma, KarmaConfig)
+    with pytest.raises(AttributeError, match="no attribute 'Carma'"):
+        plugin.Carma  # noqa: B018
