@@ -84,6 +84,7 @@ def test_the_config_is_not_changed():
 
 
 @pytest.mark.ray
+@pytest.mark.filterwarnings("ignore:.*already in registry")  # RLlib registers its env name anew
 def test_stock_ppo_trains_on_it(cluster):
     from ray.rllib.algorithms.ppo import PPOConfig
     from ray.rllib.connectors.env_to_module import FlattenObservations
