@@ -1,4 +1,4 @@
-"""A Ray of two CPUs for the whole folder, and small algorithms to train in it."""
+"""A Ray of four CPUs for the whole folder, and small algorithms to train in it."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def cluster():
-    """Ray with two CPUs; stopped at the end so that no process stays behind."""
+    """Ray with four CPUs; stopped at the end so that no process stays behind."""
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
