@@ -166,3 +166,55 @@ def effective_number_weights(
     w[present] = (1 - beta) / (1 - beta ** n[present]) if beta else 1.0
     w *= present.sum() / w.sum()
     return np.minimum(w, max_weight).astype(np.float32)
+
+
+def retro_loss(
+    logits: Tensor,
+    actions: Tensor,
+    old_logp: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    transitions: Tensor | float,
+    clip: float = 0.2,
+    dual_clip: float = 3.0,
+    ratio_range: tuple[float, float] = (0.05, 10.0),
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Policy loss of blame for acts of older updates, whose transitions are long consumed.
+
+    With rho = pi(a|o) / pi_old(a|o) of the stored act,
+
+        obj  = min(rho A, clamp(rho, 1 - clip, 1 + clip) A),  and if A < 0: max(obj, dual_clip A)
+        L    = - (1 / M) sum obj                                                           (1)
+
+    M is the number of acting transitions of the PPO minibatch beside it, so that one stored act
+    weighs as one transition. The lower bound for A < 0 keeps an act that the policy has come to
+    like much more since from pulling with a weight of rho. Acts with rho outside `ratio_range`
+    are dropped: nothing that is known about them holds any more.
+
+    Args:
+        logits: scores of the current policy, (R, L, A); normalised here.
+        actions: integer (R, L).
+        old_logp: log pi_old(a|o) as recorded, (R, L) [nats].
+        advantages: A, (R, L): the blame over the standard deviation by which this update's
+            advantages are divided; not centred, since blame of zero must do nothing.
+        mask: False for padding, bool (R, L).
+        transitions: M, > 0.
+        clip: half-width of the trust interval of rho.
+        dual_clip: bound in (1), > 1.
+        ratio_range: least and greatest rho that counts.
+
+    Returns:
+        Scalar loss; rho of every step, (R, L), detached, 0 for padding; and which steps count,
+        bool (R, L).
+
+    References:
+        Schulman et al. 2017, arXiv:1707.06347, eq. 7; Ye et al. 2020, arXiv:1912.09729, eq. 4.
+    """
+    logp = F.log_softmax(logits, -1).gather(-1, actions.long()[..., None]).squeeze(-1)
+    rho = torch.where(mask, logp - old_logp, 0.0).exp()
+    low, high = ratio_range
+    counts = mask & (rho >= low) & (rho <= high)
+    objective = torch.min(advantages * rho, advantages * rho.clamp(1 - clip, 1 + clip))
+    bounded = torch.where(advantages < 0, torch.max(objective, dual_clip * advantages), objective)
+    loss = -torch.where(counts, bounded, 0.0).sum() / transitions
+    return loss, torch.where(mask, rho.detach(), 0.0), counts

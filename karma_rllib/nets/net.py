@@ -1,10 +1,11 @@
 """The mirror network: one projector between all that is seen and all that is done.
 
-    grid, vec --> encoder phi --> projector z --> [LSTM h] --> [trunk] --> policy, value
+    grid, vec --> encoder phi --> projector z (+ read) --> [LSTM h] --> [trunk] --> policy, value
 
 z is the only path from the observation to policy and value: there is no skip around it. Two
 observations with the same z (and the same memory) are therefore acted on and valued alike,
-which is what makes an alignment of two z's consequential.
+which is what makes an alignment of two z's consequential. What an external memory gave back (see
+`nets.memory`) joins behind z, in the frames in which something was read.
 
 Shapes: M frames; S sequences of T frames; grid (H, W, C); D entries of vec; F width of phi;
 Z width of z; A actions. Presets differ only in a `NetSpec`; every field can be overridden.
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from karma_rllib.nets.memory import RoleMemory
 from karma_rllib.nets.spec import PRESETS, NetSpec, make_spec
 
 __all__ = ["NUM_ROLES", "PRESETS", "MirrorNet", "NetOut", "NetSpec", "State", "make_spec"]
@@ -63,6 +65,8 @@ class MirrorNet(nn.Module):
             0/1 planes, 1/255 for graded ones.
         seed: of the initial weights. Same seed and spec, same weights; the global random
             generator is neither read nor advanced.
+        memory_key_dim: width of the keys of an external memory, or 0 for a network without one.
+            All other weights are the same with and without.
 
     Weights are orthogonal with gain sqrt(2) (LSTM 1, policy 0.01, value 1) and biases 0, as in
     the PPO of OpenAI Baselines; Huang et al. 2022, "The 37 Implementation Details of PPO",
@@ -85,6 +89,7 @@ class MirrorNet(nn.Module):
         *,
         grid_scale: float | Sequence[float] = 1.0,
         seed: int = 0,
+        memory_key_dim: int = 0,
     ) -> None:
         super().__init__()
         if not 0.0 <= action_floor < 1.0:
@@ -102,6 +107,7 @@ class MirrorNet(nn.Module):
         self.grid_scale = tuple(float(x) for x in scales)
         self.register_buffer("_scale", torch.tensor(self.grid_scale), persistent=False)
         self.role_head_input = role_head_input
+        self.memory_key_dim = int(memory_key_dim)
         with torch.random.fork_rng(devices=[]):  # layer constructors draw; the caller's RNG stays
             self._build(spec)
         self._initialise(torch.Generator().manual_seed(seed))
@@ -132,11 +138,19 @@ class MirrorNet(nn.Module):
         self.critic = _mlp(width, spec.heads)
         self.value_head = nn.Linear(last, 1)
         self.role_head = nn.Linear(getattr(self, f"{self.role_head_input}_size"), NUM_ROLES)
+        # Last, so that parameters and their order are those of a network without it.
+        self.memory = (
+            RoleMemory(self.phi_size, self.z_size, self.memory_key_dim)
+            if self.memory_key_dim
+            else None
+        )
 
     def _initialise(self, generator: torch.Generator) -> None:
         """Orthogonal weights, zero biases; one generator, drawn in order of construction."""
         gains = {"lstm": 1.0, "policy_head": 0.01, "value_head": 1.0, "role_head": 1.0}
         for name, p in self.named_parameters():
+            if name.startswith("memory"):
+                continue
             if p.ndim < 2:
                 nn.init.zeros_(p)
                 continue
@@ -147,6 +161,8 @@ class MirrorNet(nn.Module):
             elif not name.startswith("entry"):
                 nn.init.orthogonal_(p, gain, generator=generator)
         self.entry.initialise(math.sqrt(2.0), generator)
+        if self.memory is not None:
+            self.memory.initialise(generator)
 
     @property
     def stateful(self) -> bool:
@@ -193,7 +209,9 @@ class MirrorNet(nn.Module):
         """The grid in [0, 1]; bytes stay bytes where they are 0/1 planes already."""
         return grid if set(self.grid_scale) == {1.0} else grid * self._scale
 
-    def forward(self, grid: Tensor, vec: Tensor, state: State | None = None) -> NetOut:
+    def forward(
+        self, grid: Tensor, vec: Tensor, state: State | None = None, read: Tensor | None = None
+    ) -> NetOut:
         """Evaluate sequences, for training.
 
         A sequence never crosses the end of an episode, so no state is reset inside it.
@@ -202,31 +220,57 @@ class MirrorNet(nn.Module):
             grid: uint8 (S, T, H, W, C).
             vec: float32 (S, T, D).
             state: recurrent state before the first frame, each (S, lstm); None for zeros.
+            read: what the external memory gave back in each frame, float32 (S, T, C), zeros where
+                nothing was read; None for nothing anywhere.
 
         Returns:
-            See `NetOut`.
+            See `NetOut`; z and phi are those of the frames, without what was read.
         """
         S, T = grid.shape[:2]
         phi, z = self.encode(grid.flatten(0, 1), vec.flatten(0, 1))
-        h, state = self._remember(z.view(S, T, -1), state)
+        z, phi = z.view(S, T, -1), phi.view(S, T, -1)
+        h, state = self._remember(self._with_read(z, read), state)
         logits, value = self._heads(h)
-        return NetOut(logits, value, z.view(S, T, -1), phi.view(S, T, -1), h, state)
+        return NetOut(logits, value, z, phi, h, state)
 
-    def step(self, grid: Tensor, vec: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+    def step(
+        self, grid: Tensor, vec: Tensor, state: State, read: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, State]:
         """Act on M frames: the same numbers as `forward` gives for one frame.
 
         Args:
             grid: uint8 (M, H, W, C).
             vec: float32 (M, D).
             state: from `initial_state` or the previous step.
+            read: from the external memory, float32 (M, C); None for nothing.
 
         Returns:
             Log-probabilities (M, A), values (M,) and the next state.
         """
-        _, z = self.encode(grid, vec)
-        h, state = self._remember(z[:, None], state)
+        return self.decide(self.encode(grid, vec)[1], state, read)
+
+    def decide(
+        self, z: Tensor, state: State, read: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, State]:
+        """Second half of `step`, for callers that look at the encoding in between.
+
+        Args:
+            z: from `encode`, (M, Z).
+            state: from `initial_state` or the previous step.
+            read: from the external memory, float32 (M, C); None for nothing.
+
+        Returns:
+            Log-probabilities (M, A), values (M,) and the next state.
+        """
+        h, state = self._remember(self._with_read(z, read)[:, None], state)
         logits, value = self._heads(h[:, 0])
         return logits, value, state
+
+    def _with_read(self, z: Tensor, read: Tensor | None) -> Tensor:
+        """Add what the memory gave back; a row of zeros adds exactly nothing."""
+        if read is None or self.memory is None:
+            return z
+        return z + self.memory.read(read)
 
     def recur(self, z: Tensor, state: State) -> Tensor:
         """One recurrent step on single frames: z (M, Z), state each (M, lstm) -> h (M, lstm)."""

@@ -4,7 +4,9 @@
     policy.json          widths, observation shapes, action floor, and where it was trained
 
 Neither holds code: loading runs nothing but this module. A loaded `Policy` takes and gives NumPy
-arrays and needs no ray; it is a pure step over an explicit state, but for its random draws.
+arrays and needs no ray; it is a pure step over an explicit state, but for its random draws. A
+policy that was trained with an external memory acts here without one: it reads nothing, which is
+what it saw in training in all frames but those right after it was zapped.
 
 Shapes: n agents, A actions; grid (n, H, W, C), vec (n, D).
 """
@@ -160,6 +162,7 @@ def save_policy(
         "action_floor": net.action_floor,
         "role_head_input": net.role_head_input,
         "grid_scale": net.grid_scale,
+        "memory_key_dim": net.memory_key_dim,
         "meta": dict(meta or {}),
     }
     try:
@@ -226,6 +229,7 @@ def _build(file: Path) -> tuple[MirrorNet, dict[str, Any]]:
             d["action_floor"],
             d["role_head_input"],
             grid_scale=d["grid_scale"],
+            memory_key_dim=d.get("memory_key_dim", 0),  # files from before there was a memory
         )
     except KeyError as error:
         raise ValueError(f"{file} is no policy description: key {error} is missing.") from error

@@ -1,0 +1,113 @@
+"""The memory term: names of frames are learned from the event bank, and move nothing else.
+
+Shapes: M frames; C width of a context; K width of keys; P pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from karma_rllib.nets.alignment import infonce_loss
+from karma_rllib.nets.bank import EventBank, Frames
+from karma_rllib.nets.losses import role_loss
+from karma_rllib.nets.memory import RoleMemory
+from karma_rllib.nets.net import NUM_ROLES, MirrorNet
+from karma_rllib.nets.role import balanced_frames
+
+
+@dataclass(frozen=True)
+class MemorySpec:
+    """How the memory's names are learned.
+
+    Attributes:
+        weight: factor on the loss; 0 leaves the maps as they were drawn.
+        per_class: frames of each role in a draw from the bank [frames].
+        pairs: pairs of one zap in a draw from the bank [pairs].
+        tau: temperature of the contrast between queries and keys.
+    """
+
+    weight: float = 0.1
+    per_class: int = 32
+    pairs: int = 64
+    tau: float = 0.1
+
+
+class MemoryTerm:
+    """The memory's part of the loss.
+
+    It asks two things of the context: that it tell the four roles apart, and that the query of a
+    victim find the key of its own aggressor among those of other zaps,
+
+        L = weight ( CE(W_y c, role) + InfoNCE(query(victim), key(aggressor)) )             (2)
+
+    Args:
+        spec: how the names are learned.
+        bank: where frames come from; may be shared with other terms.
+    """
+
+    def __init__(self, spec: MemorySpec, bank: EventBank) -> None:
+        self.spec, self.bank = spec, bank
+
+    def loss(self, net: MirrorNet) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute (2) on one draw.
+
+        Args:
+            net: the network being trained, built with a memory.
+
+        Returns:
+            Scalar loss, ready to be added, which depends on every parameter of the memory (with
+            several learners each must receive a gradient in every step); and `role_loss` [nats],
+            `role_accuracy`, `key_loss` [nats] and `key_accuracy` (share of queries whose own
+            aggressor's key scores highest), each only where the bank held enough frames.
+
+        Raises:
+            ValueError: a network without memory.
+        """
+        memory = net.memory
+        if memory is None:
+            raise ValueError("the memory term needs a network with memory, but key_dim is 0.")
+        zero = 0.0 * torch.stack([p.sum() for p in memory.parameters()]).sum()
+        if self.spec.weight == 0:
+            return zero, {}
+        roles, stats = self._roles(net, memory)
+        keys, more = self._keys(net, memory)
+        return zero + self.spec.weight * (roles + keys), {**stats, **more}
+
+    def _roles(
+        self, net: MirrorNet, memory: RoleMemory
+    ) -> tuple[Tensor | float, dict[str, Tensor]]:
+        found = balanced_frames(self.bank, self.spec.per_class)
+        if found is None:
+            return 0.0, {}
+        groups, codes = found
+        context = memory.embed(encodings(net, groups))
+        labels = torch.tensor(codes, device=context.device).repeat_interleave(self.spec.per_class)
+        present = torch.zeros(NUM_ROLES, device=context.device)
+        present[codes] = 1.0
+        loss, stats = role_loss(memory.roles(context), labels, present)
+        return loss, {f"role_{key}": value for key, value in stats.items()}
+
+    def _keys(self, net: MirrorNet, memory: RoleMemory) -> tuple[Tensor | float, dict[str, Tensor]]:
+        draw = self.bank.draw(self.spec.pairs)
+        if draw is None:
+            return 0.0, {}
+        _, key, query = memory.names(encodings(net, [draw.left, draw.right]))
+        P = len(draw.weight)
+        key, query = key[:P], query[P:]  # of aggressors, of victims
+        weight = torch.from_numpy(draw.weight).to(key.device)
+        loss = infonce_loss(query, key, weight, self.spec.tau)
+        with torch.no_grad():
+            own = (query @ key.T).argmax(1) == torch.arange(P, device=key.device)
+        return loss, {"key_loss": loss.detach(), "key_accuracy": own.float().mean()}
+
+
+@torch.no_grad()
+def encodings(net: MirrorNet, groups: list[Frames]) -> Tensor:
+    """Encode groups of frames (n_k, ...) in one pass, without a graph: phi (sum n_k, F)."""
+    device = net.value_head.weight.device
+    x = {k: np.concatenate([g[k] for g in groups]) for k in ("grid", "vec")}
+    return net.encode(*(torch.from_numpy(x[k]).to(device) for k in ("grid", "vec")))[0]
