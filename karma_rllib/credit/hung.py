@@ -21,9 +21,10 @@ ENDLESS = 25  # exclusion window at gamma = 1 [env-steps], where 1 / (1 - gamma)
 def hung_exclusion(gamma: float) -> int:
     """Steps that ordinary returns already reach: round(1 / (1 - gamma)), 25 at gamma = 1.
 
-    The released code truncates instead, and so gets 24, 99 for gamma .96, .99 from floating point.
+    The released code truncates, and so gets 24 and 99 for gamma .96 and .99 from floating point.
+    Halves round down here, so that .92 has 12 in both.
     """
-    return ENDLESS if gamma >= 1.0 else round(1.0 / (1.0 - gamma))
+    return ENDLESS if gamma >= 1.0 else round(1.0 / (1.0 - gamma) - 1e-9)
 
 
 def hung_transport(

@@ -163,5 +163,6 @@ def exclusion_steps(exclusion: str | int, gamma: float, lambda_: float) -> int:
             f"tvt.exclusion {exclusion!r} has no finite horizon at gamma {gamma} and gae_lambda "
             f"{lambda_}: give it as a number of env-steps."
         )
-    # the margin keeps 1 / (1 - 0.9) at 10 although floating point puts it just above
-    return math.ceil(1.0 / rate - 1e-9) if exclusion == "gl" else round(1.0 / rate)
+    # floating point puts 1 / (1 - 0.9) just above 10
+    horizon = 1.0 / rate - 1e-9
+    return math.ceil(horizon) if exclusion == "gl" else round(horizon)
