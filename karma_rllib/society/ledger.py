@@ -193,3 +193,44 @@ def settle(
                     books[b, 0] += debt
         if rules.netting:
             books[b, 2] += _net(ledger[b])
+
+
+@njit(cache=True)
+def tell(
+    threshold: float,
+    aim: np.ndarray,
+    aim_agent: np.ndarray,
+    before: np.ndarray,
+    ledger: np.ndarray,
+    books_before: np.ndarray,
+    books: np.ndarray,
+    aim_debtor: np.ndarray,
+    debt: np.ndarray,
+    made: np.ndarray,
+    paid: np.ndarray,
+) -> None:
+    """Write what the ledger adds to the events of one step.
+
+    Args:
+        threshold: debt above which someone is a debtor [zaps].
+        aim: what a shot of each agent would meet, int8 (B, N); 1 is an active rival.
+        aim_agent: and whom, int8 (B, N).
+        before: the ledger before the step, float32 (B, N, N) [zaps].
+        ledger: and after it.
+        books_before: the books before the step, float64 (B, 4) [zaps], columns `BOOKS`.
+        books: and after it.
+        aim_debtor: receives whether that rival owes the agent, bool (B, N).
+        debt: receives the sum of all debts after the step, float32 (B,) [zaps].
+        made: receives the debt made in the step, float32 (B,) [zaps].
+        paid: receives the debt paid in the step, float32 (B,) [zaps].
+    """
+    B, N = aim.shape
+    for b in range(B):
+        for i in range(N):
+            owes = False
+            if aim[b, i] == 1:
+                owes = before[b, aim_agent[b, i], i] > np.float32(threshold)
+            aim_debtor[b, i] = owes
+        made[b] = books[b, 0] - books_before[b, 0]
+        paid[b] = books[b, 1] - books_before[b, 1]
+        debt[b] = ledger[b].sum()

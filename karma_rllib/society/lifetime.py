@@ -1,7 +1,8 @@
 """A lifetime: a world, and what outlives its episodes.
 
-Shapes: B worlds, N agents.  A `Lifetime` steps exactly like the world inside it; it labels every
-hit predatory or retributive by its ledger of debts, and carries that ledger across resets.
+Shapes: B worlds, N agents, P <= N // 2 pairs.  A `Lifetime` steps exactly like the world inside it;
+it labels every hit predatory or retributive by its ledger of debts, carries that ledger across
+resets, and lets the matchmaker decide who starts next to whom.
 """
 
 from collections.abc import Mapping
@@ -10,14 +11,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from karma_rllib import worlds
-from karma_rllib.society.ledger import BOOKS, LedgerParams, rates, settle
+from karma_rllib.society.ledger import BOOKS, LedgerParams, rates, settle, tell
+from karma_rllib.society.match_kernels import matchmake
+from karma_rllib.society.matchmaker import (
+    CREDITOR,
+    DEBTOR,
+    MatchmakerParams,
+    compile_rules,
+    empty_match,
+)
+from karma_rllib.worlds.harvest_state import Placement
 
 if TYPE_CHECKING:
     from karma_rllib.worlds.events import StepOut
     from karma_rllib.worlds.harvest import HarvestWorld
 
 #: What a lifetime adds to the state of its world.
-OWN_STATE = ("ledger", "ledger_before", "ledger_books")
+OWN_STATE = (
+    "ledger", "ledger_before", "ledger_books",
+    "pairs", "pair_debt", "pair_rigged", "rigged", "pairs_wanted", "pairs_rigged",
+)  # fmt: skip
 
 
 class Lifetime:
@@ -29,6 +42,8 @@ class Lifetime:
     Args:
         world: the worlds to live in, already built; the lifetime takes it over.
         ledger: the rules of the ledger; None takes the defaults of `LedgerParams`.
+        matchmaker: the rules of the matchmaker; None is mode `off`, in which spawns, and every
+            random number of the world, are those of the bare world.
 
     Attributes:
         world: the world.
@@ -36,9 +51,18 @@ class Lifetime:
         ledger: what i owes j, float32 (B, N, N) [zaps], zero diagonal.
         ledger_before: the ledger as the last step found it, float32 (B, N, N) [zaps].
         ledger_books: running totals, float64 (B, 4) [zaps]; columns `ledger.BOOKS`.
+        pairs: (debtor, creditor) of the current episode, -1 for none, int8 (B, P, 2).
+        pair_debt: what the debtor owed when the pair was chosen, float32 (B, P) [zaps].
+        pair_rigged: the pair was placed, bool (B, P).
+        rigged: 1 for a placed creditor, 2 for a placed debtor, else 0, int8 (B, N).
     """
 
-    def __init__(self, world: "HarvestWorld", ledger: LedgerParams | None = None) -> None:
+    def __init__(
+        self,
+        world: "HarvestWorld",
+        ledger: LedgerParams | None = None,
+        matchmaker: MatchmakerParams | None = None,
+    ) -> None:
         self.world = world
         self.params, self.uid, self.seed = world.params, world.uid, world.seed
         self.num_worlds, self.num_agents = world.num_worlds, world.num_agents
@@ -51,13 +75,43 @@ class Lifetime:
         self.ledger_before = np.zeros((B, N, N), np.float32)
         self.ledger_books = np.zeros((B, len(BOOKS)), np.float64)
         self._shown_debt = None if world.params.obs_debt == "none" else self.ledger
-        self._predatory = np.zeros((B, N, N), bool)
-        self._retributive = np.zeros((B, N, N), bool)
+        self._match = empty_match(B, N)
+        self.pairs, self.pair_debt, self.pair_rigged = self._match[:3]
+        self.rigged = np.zeros((B, N), np.int8)
+        self.pairs_wanted = np.zeros(B, np.int8)  # told by the next step, then 0
+        self.pairs_rigged = np.zeros(B, np.int8)
+        self._told = {
+            "predatory": np.zeros((B, N, N), bool),
+            "retributive": np.zeros((B, N, N), bool),
+            "aim_debtor": np.zeros((B, N), bool),
+            "debt": np.zeros(B, np.float32),
+            "debt_made": np.zeros(B, np.float32),
+            "debt_paid": np.zeros(B, np.float32),
+            "rigged": self.rigged,
+            "pairs_wanted": np.zeros(B, np.int8),
+            "pairs_rigged": np.zeros(B, np.int8),
+        }
+        self._books_before = np.zeros_like(self.ledger_books)
+        self.employ(matchmaker)
+
+    def employ(self, matchmaker: MatchmakerParams | Mapping[str, Any] | None) -> None:
+        """Put the matchmaker under these rules, from the next reset on.
+
+        Raises:
+            ValueError: for a key or value that is wrong, or wrong in this world.
+        """
+        params = MatchmakerParams.of(matchmaker)
+        params.check_beam(self.params.beam_length)
+        self.matchmaker_params = params
+        threshold = self.ledger_params.debt_threshold
+        self._matchmaker = compile_rules(params, self.num_agents, threshold)
 
     def reset(
         self, mask: np.ndarray | None = None, out: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         """Begin a new episode where `mask` is true; debts stay, but for `debt_decay`.
+
+        The matchmaker looks at the debts before they decay.
 
         Args:
             mask: which worlds, bool (B,); None means all.
@@ -66,14 +120,39 @@ class Lifetime:
         Returns:
             Observations `{"grid": (B, N, H, W, C), "vec": (B, N, D)}`.
         """
-        rows = slice(None) if mask is None else np.asarray(mask, bool)
-        kept = self.ledger[rows] * np.float32(self.ledger_params.debt_decay)
-        forgiven = self.ledger[rows].sum((1, 2), dtype=np.float64) - kept.sum(
+        which = self.world.prepare(mask)
+        placement = self._conspire(which)
+        kept = self.ledger[which] * np.float32(self.ledger_params.debt_decay)
+        forgiven = self.ledger[which].sum((1, 2), dtype=np.float64) - kept.sum(
             (1, 2), dtype=np.float64
         )
-        self.ledger[rows] = kept
-        self.ledger_books[rows, BOOKS.index("decayed")] += forgiven
-        return self.world.reset(mask, out=out, debt=self._shown_debt)
+        self.ledger[which] = kept
+        self.ledger_books[which, BOOKS.index("decayed")] += forgiven
+        return self.world.populate(which, placement=placement, out=out, debt=self._shown_debt)
+
+    def _conspire(self, which: np.ndarray) -> Placement | None:
+        """Choose and place pairs in the worlds of `which`, on the ledger as it is before decay."""
+        if self.matchmaker_params.mode == "off":
+            return None
+        match = self._match
+        world = self.world
+        matchmake(
+            self._matchmaker,
+            world.key,
+            world.episode,
+            which,
+            self.ledger,
+            world.open_cells(),
+            match,
+        )
+        self.rigged[which] = 0
+        b, k = np.nonzero(match.rigged & which[:, None])
+        if self.matchmaker_params.mode != "anti":
+            self.rigged[b, match.pairs[b, k, 0]] = DEBTOR
+            self.rigged[b, match.pairs[b, k, 1]] = CREDITOR
+        self.pairs_wanted[which] = (match.pairs[which, :, 0] >= 0).sum(1)
+        self.pairs_rigged[which] = match.rigged[which].sum(1)
+        return Placement(match.pos, match.head)
 
     def step(self, actions: np.ndarray, out: dict[str, np.ndarray] | None = None) -> "StepOut":
         """Advance every world by one env-step and settle its hits in the ledger.
@@ -83,24 +162,42 @@ class Lifetime:
             out: observation buffers of the caller, written in place.
 
         Returns:
-            What the world returns, with `events.predatory` and `events.retributive` filled.  Arrays
+            What the world returns, with the fields of `Events` that are society's filled.  Arrays
             of rewards and events belong to the lifetime and are overwritten by the next step.
         """
         result = self.world.step(actions, out)
+        events, told = result.events, self._told
+        self._books_before[:] = self.ledger_books
         settle(
             self._rates,
-            result.events.hit,
-            result.events.apple_ctx,
+            events.hit,
+            events.apple_ctx,
             self.ledger_before,
-            self._predatory,
-            self._retributive,
+            told["predatory"],
+            told["retributive"],
             self.ledger,
             self.ledger_books,
         )
+        tell(
+            self._rates.threshold,
+            events.aim,
+            events.aim_agent,
+            self.ledger_before,
+            self.ledger,
+            self._books_before,
+            self.ledger_books,
+            told["aim_debtor"],
+            told["debt"],
+            told["debt_made"],
+            told["debt_paid"],
+        )
+        for name in ("pairs_wanted", "pairs_rigged"):
+            counts = getattr(self, name)
+            told[name][:] = counts
+            counts[:] = 0
         if self._shown_debt is not None:  # the new frame shows the debts as they now are
             self.world.observe(result.obs, self._shown_debt)
-        labels = {"predatory": self._predatory, "retributive": self._retributive}
-        return result._replace(events=result.events._replace(**labels))
+        return result._replace(events=events._replace(**told))
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything needed to live on exactly from here: the world's arrays and the ledger's."""
@@ -136,6 +233,7 @@ def make_lifetime(
     num_threads: int = 1,
     profile: str | None = None,
     ledger: LedgerParams | Mapping[str, Any] | None = None,
+    matchmaker: MatchmakerParams | Mapping[str, Any] | None = None,
     **params: Any,
 ) -> Lifetime:
     """Build worlds and give them a lifetime.
@@ -148,12 +246,13 @@ def make_lifetime(
         num_threads: threads of the step kernel.
         profile: named parameter set of the world; None takes the world's default.
         ledger: rules of the ledger, as an object or as a mapping of its keys.
+        matchmaker: rules of the matchmaker, likewise.
         **params: single parameters of the world, over the profile.
 
     Raises:
         ValueError: for an unknown name, key or value, in one sentence.
     """
-    rules = LedgerParams.of(ledger)
+    rules, matches = LedgerParams.of(ledger), MatchmakerParams.of(matchmaker)
     world = worlds.make(
         name,
         num_worlds=num_worlds,
@@ -163,4 +262,4 @@ def make_lifetime(
         profile=profile,
         **params,
     )
-    return Lifetime(world, rules)
+    return Lifetime(world, rules, matches)

@@ -29,6 +29,7 @@ class Events(NamedTuple):
     active: np.ndarray  # i could act at o_t (was not frozen), bool (B, N)
     aim: np.ndarray  # what a shot from o_t would meet first, int8 (B, N): 0 nothing, 1 active
     #                  rival, 2 waste, 3 frozen rival
+    aim_agent: np.ndarray  # whom it would meet, active or frozen, -1 for nobody, int8 (B, N)
     apple_ctx: np.ndarray  # an apple in the 5x5 around i after the moves, bool (B, N)
     stock: np.ndarray  # apples on the map after the step, int32 (B,)
     waste: np.ndarray  # waste cells on the map after the step, int32 (B,)
@@ -37,6 +38,14 @@ class Events(NamedTuple):
     episode: np.ndarray  # episodes of this world before this one, int64 (B,)
     predatory: np.ndarray  # a hit on one who owed nothing, bool (B, N, N); filled by society
     retributive: np.ndarray  # a hit on a debtor, bool (B, N, N); filled by society
+    aim_debtor: np.ndarray  # the active rival in i's line owes i, bool (B, N); by society
+    debt: np.ndarray  # sum of all debts after the step [zaps], float32 (B,); by society
+    debt_made: np.ndarray  # debt that this step made [zaps], float32 (B,); by society
+    debt_paid: np.ndarray  # debt that this step paid [zaps], float32 (B,); by society
+    rigged: np.ndarray  # the matchmaker placed i this episode, int8 (B, N): 0 no, 1 as a
+    #                     creditor, 2 as a debtor; filled by society
+    pairs_wanted: np.ndarray  # pairs it chose for this episode, on the row t = 0, int8 (B,)
+    pairs_rigged: np.ndarray  # and those it could place, on the row t = 0, int8 (B,)
 
 
 class StepOut(NamedTuple):
@@ -59,6 +68,7 @@ def allocate_events(num_worlds: int, num_agents: int) -> Events:
         fired=np.zeros((B, N), np.bool_),
         active=np.zeros((B, N), np.bool_),
         aim=np.zeros((B, N), np.int8),
+        aim_agent=np.full((B, N), -1, np.int8),
         apple_ctx=np.zeros((B, N), np.bool_),
         stock=np.zeros(B, np.int32),
         waste=np.zeros(B, np.int32),
@@ -67,6 +77,13 @@ def allocate_events(num_worlds: int, num_agents: int) -> Events:
         episode=np.zeros(B, np.int64),
         predatory=np.zeros((B, N, N), np.bool_),
         retributive=np.zeros((B, N, N), np.bool_),
+        aim_debtor=np.zeros((B, N), np.bool_),
+        debt=np.zeros(B, np.float32),
+        debt_made=np.zeros(B, np.float32),
+        debt_paid=np.zeros(B, np.float32),
+        rigged=np.zeros((B, N), np.int8),
+        pairs_wanted=np.zeros(B, np.int8),
+        pairs_rigged=np.zeros(B, np.int8),
     )
 
 

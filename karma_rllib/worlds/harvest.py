@@ -203,6 +203,16 @@ class HarvestWorld:
         return self._state.uid
 
     @property
+    def key(self) -> np.ndarray:
+        """Random key of each world, uint64 (B,)."""
+        return self._state.key
+
+    @property
+    def episode(self) -> np.ndarray:
+        """Episodes of each world begun before the current one, int64 (B,)."""
+        return self._state.episode
+
+    @property
     def frozen(self) -> np.ndarray:
         """Agents that cannot act in the current frame, bool (B, N)."""
         return self._state.frz > 0
@@ -230,22 +240,57 @@ class HarvestWorld:
         Raises:
             ValueError: an argument has the wrong shape, or a placement is off the map or double.
         """
-        B = self.num_worlds
-        which = np.ones(B, np.bool_)
+        placement = self._placement(placement)  # a bad one is refused before anything changes
+        return self.populate(self.prepare(mask), placement=placement, out=out, debt=debt)
+
+    def prepare(self, mask: np.ndarray | None = None) -> np.ndarray:
+        """First half of `reset`: lay out the next map, nobody on it yet.
+
+        Between the halves `open_cells` tells where an agent could be placed.  Returns the mask as
+        bool (B,), for `populate`.
+        """
+        which = np.ones(self.num_worlds, np.bool_)
         if mask is not None:
-            which = check.array_of("mask", mask, (B,), np.bool_)
-        place = self._anywhere
-        if placement is not None:
-            place = check.placement_of(placement, B, self.num_agents, self.params.grid_size)
+            which = check.array_of("mask", mask, (self.num_worlds,), np.bool_)
+        self._run(kernels.prepare, (which,))
+        return which
+
+    def populate(
+        self,
+        which: np.ndarray,
+        *,
+        placement: Placement | None = None,
+        out: Obs | None = None,
+        debt: np.ndarray | None = None,
+    ) -> Obs:
+        """Second half of `reset`: the agents enter, the first observations are written.
+
+        Args:
+            which: the worlds that were prepared, bool (B,).
+            placement: see `reset`, like the rest.
+            out: see `reset`.
+            debt: see `reset`.
+        """
+        place = self._placement(placement)
         buffers = self.empty_obs() if out is None else out
         grid, vec, owed = *self._views(buffers), self._debt(debt)
-        self._run(
-            kernels.restart,
-            (which, place.pos, place.head, owed, grid, vec),
-        )
-        if out is None and mask is not None:
+        self._run(kernels.populate, (which, place.pos, place.head, owed, grid, vec))
+        if out is None and not which.all():
             self.observe(buffers, debt)
         return buffers
+
+    def _placement(self, placement: Placement | None) -> Placement:
+        """Check where the caller wants the agents; anywhere without a wish."""
+        if placement is None or placement is self._anywhere:
+            return self._anywhere
+        G = self.params.grid_size
+        return check.placement_of(placement, self.num_worlds, self.num_agents, G)
+
+    def open_cells(self) -> np.ndarray:
+        """Where nothing lies (whoever stands there), bool (B, G, G)."""
+        P, rim = self._rules.side, h.RIM
+        cells = self._state.cell[:, : P * P].reshape(-1, P, P)[:, rim:-rim, rim:-rim]
+        return cells == h.EMPTY
 
     def step(
         self, actions: np.ndarray, out: Obs | None = None, debt: np.ndarray | None = None

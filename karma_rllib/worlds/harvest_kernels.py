@@ -48,10 +48,8 @@ def _compile(source: int) -> tuple[Callable[..., Any], ...]:
         return source
 
     @njit(cache=True, nogil=True)
-    def restart(
-        book: Any, mask: Any, pos: Any, head: Any, debt: Any, grid: Any, vec: Any, lo: int, hi: int
-    ) -> int:
-        """Begin a new episode in those of the worlds lo..hi-1 that `mask` names."""
+    def prepare(book: Any, mask: Any, lo: int, hi: int) -> int:
+        """Lay out the next episode's map, nobody on it, in the worlds lo..hi-1 of `mask`."""
         r = book[0]
         for b in range(lo, hi):
             if mask[b]:
@@ -60,6 +58,17 @@ def _compile(source: int) -> tuple[Callable[..., Any], ...]:
                 lay_out(s, r)
                 fill(s, r)
                 foul(s, r)
+        return source
+
+    @njit(cache=True, nogil=True)
+    def populate(
+        book: Any, mask: Any, pos: Any, head: Any, debt: Any, grid: Any, vec: Any, lo: int, hi: int
+    ) -> int:
+        """Let the agents of the worlds lo..hi-1 of `mask` enter the map that was laid out."""
+        r = book[0]
+        for b in range(lo, hi):
+            if mask[b]:
+                s = look(r, b)
                 spawn(s, r, row(pos, b), row(head, b))
                 observe(s, r, row(debt, b), row(grid, b), row(vec, b))
         return source
@@ -80,10 +89,10 @@ def _compile(source: int) -> tuple[Callable[..., Any], ...]:
             redraw(look(r, b), r)
         return source
 
-    return advance, restart, show, derive
+    return advance, prepare, populate, show, derive
 
 
-advance, restart, show, derive = _compile(SOURCE)
+advance, prepare, populate, show, derive = _compile(SOURCE)
 
 
 @njit(cache=True)

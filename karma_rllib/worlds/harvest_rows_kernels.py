@@ -53,6 +53,7 @@ class One(NamedTuple):
     e_fired: Any
     e_active: Any
     e_aim: Any
+    e_aim_agent: Any
     e_apple_ctx: Any
     e_stock: Any
     e_waste: Any
@@ -102,6 +103,7 @@ def look(r: Any, b: Any) -> Any:
         e_fired=u8(r.e_fired + b * r.e_fired_step),
         e_active=u8(r.e_active + b * r.e_active_step),
         e_aim=i8(r.e_aim + b * r.e_aim_step),
+        e_aim_agent=i8(r.e_aim_agent + b * r.e_aim_agent_step),
         e_apple_ctx=u8(r.e_apple_ctx + b * r.e_apple_ctx_step),
         e_stock=i32(r.e_stock + b * r.e_stock_step),
         e_waste=i32(r.e_waste + b * r.e_waste_step),

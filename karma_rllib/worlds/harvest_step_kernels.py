@@ -42,7 +42,11 @@ def decide(s: One, r: Rules, actions: Any) -> None:
 
 @phase
 def first_in_line(s: One, r: Rules, i: Any) -> Any:
-    """What is nearest in the beam of agent i; in a tie active rival, waste, frozen rival."""
+    """What is nearest in the beam of agent i; in a tie active rival, waste, frozen rival.
+
+    Notes whom, too, if it is an agent.
+    """
+    s.e_aim_agent[i] = -1
     if s.pos[2 * i] < 0:
         return h.AIM_NOTHING
     dr, dc = h.STEP_ROW[s.head[i]], h.STEP_COL[s.head[i]]
@@ -56,11 +60,14 @@ def first_in_line(s: One, r: Rules, i: Any) -> Any:
             at = cell_number(r, row, col)
             j = s.occ[at] - 1
             if j >= 0 and s.frz[j] == 0:
+                s.e_aim_agent[i] = j
                 return h.AIM_RIVAL
             if s.cell[at] == h.WASTE:
                 best = h.AIM_WASTE
+                s.e_aim_agent[i] = -1
             elif j >= 0 and best == h.AIM_NOTHING:
                 best = h.AIM_FROZEN
+                s.e_aim_agent[i] = j
         if best != h.AIM_NOTHING:
             return best
     return h.AIM_NOTHING

@@ -15,6 +15,7 @@ def empty_stack(T, B=1, N=2):
         fired=np.zeros((T, B, N), bool),
         active=np.ones((T, B, N), bool),
         aim=np.zeros((T, B, N), np.int8),
+        aim_agent=np.full((T, B, N), -1, np.int8),
         apple_ctx=np.zeros((T, B, N), bool),
         stock=np.full((T, B), 10, np.int32),
         waste=np.zeros((T, B), np.int32),
@@ -23,6 +24,13 @@ def empty_stack(T, B=1, N=2):
         episode=np.zeros((T, B), np.int64),
         predatory=np.zeros((T, B, N, N), bool),
         retributive=np.zeros((T, B, N, N), bool),
+        aim_debtor=np.zeros((T, B, N), bool),
+        debt=np.zeros((T, B), np.float32),
+        debt_made=np.zeros((T, B), np.float32),
+        debt_paid=np.zeros((T, B), np.float32),
+        rigged=np.zeros((T, B, N), np.int8),
+        pairs_wanted=np.zeros((T, B), np.int8),
+        pairs_rigged=np.zeros((T, B), np.int8),
     )
 
 

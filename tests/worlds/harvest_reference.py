@@ -174,7 +174,8 @@ class ReferenceWorld:
         out = self.out = {
             "t": self.t, "g": self.g, "episode": self.episode,
             "active": [agent.frozen == 0 for agent in self.agents],
-            "aim": [self.first_in_line(agent) for agent in self.agents],
+            "aim": [self.first_in_line(agent)[0] for agent in self.agents],
+            "aim_agent": [self.first_in_line(agent)[1] for agent in self.agents],
             "ate": [False] * N, "fired": [False] * N, "cleaned": [0] * N,
             "hit": [[False] * N for _ in range(N)], "distance": [[0] * N for _ in range(N)],
         }  # fmt: skip
@@ -237,18 +238,21 @@ class ReferenceWorld:
             yield ray
 
     def first_in_line(self, agent):
+        """Kind of the nearest thing in the beam, and which agent it is (-1: none)."""
         if agent.cell is None:
-            return 0
+            return 0, -1
         met = []
-        for ray in self.rays(agent):
+        for order, ray in enumerate(self.rays(agent)):
             for k, cell in ray:
                 j = self.who(cell)
                 if j is not None:
-                    met.append((k, 3 if self.agents[j].frozen else 1))
+                    met.append((k, 3 if self.agents[j].frozen else 1, order, j))
                 elif self.terrain[cell] == "waste":
-                    met.append((k, 2))
-        nearest = min((k for k, _ in met), default=0)
-        return min((kind for k, kind in met if k == nearest), default=0)
+                    met.append((k, 2, order, -1))
+        if not met:
+            return 0, -1
+        _, kind, _, j = min(met)
+        return kind, j
 
     def fire(self, actions):
         self.lit = set()

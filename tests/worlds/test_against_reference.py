@@ -10,7 +10,7 @@ from karma_rllib.worlds.harvest_state import Placement
 from tests.worlds.harvest_reference import ReferenceWorld
 
 FIELDS = (
-    "hit", "distance", "cleaned", "ate", "fired", "active", "aim", "apple_ctx",
+    "hit", "distance", "cleaned", "ate", "fired", "active", "aim", "aim_agent", "apple_ctx",
     "stock", "waste", "t", "g", "episode",
 )  # fmt: skip
 
