@@ -9,6 +9,7 @@ from gymnasium.spaces import Box, Dict, MultiDiscrete
 
 from karma_rllib.envs.stage import FPS, RENDER_MODES, Obs, Stage
 from karma_rllib.society.ledger import LedgerParams
+from karma_rllib.society.matchmaker import MatchmakerParams
 
 
 class KarmicHarvestEnv(gymnasium.Env):
@@ -24,6 +25,7 @@ class KarmicHarvestEnv(gymnasium.Env):
         profile: named parameter set; None takes the world's default.
         render_mode: `human`, `rgb_array`, `ansi` or None.
         ledger: rules of the ledger, as an object or as a mapping.
+        matchmaker: rules of the matchmaker, likewise; see also `KarmicMatchmaker`.
         uid: identity of the world, >= 0.
         **params: single parameters of the world.
 
@@ -38,10 +40,11 @@ class KarmicHarvestEnv(gymnasium.Env):
         profile: str | None = None,
         render_mode: str | None = None,
         ledger: LedgerParams | Mapping[str, Any] | None = None,
+        matchmaker: MatchmakerParams | Mapping[str, Any] | None = None,
         uid: int = 0,
         **params: Any,
     ) -> None:
-        self.stage = Stage("harvest-v0", profile, ledger, uid, render_mode, params)
+        self.stage = Stage("harvest-v0", profile, ledger, matchmaker, uid, render_mode, params)
         self.render_mode = render_mode
         one, act = self.stage.spaces()
         N = len(self.stage.names)

@@ -11,6 +11,7 @@ from pettingzoo.utils.conversions import parallel_to_aec
 
 from karma_rllib.envs.stage import FPS, RENDER_MODES, Obs, Stage, fresh_seed
 from karma_rllib.society.ledger import LedgerParams
+from karma_rllib.society.matchmaker import MatchmakerParams
 
 Infos = dict[str, dict[str, Any]]
 
@@ -39,6 +40,7 @@ class WorldParallelEnv(ParallelEnv):
         profile: named parameter set; None takes the world's default.
         render_mode: `human`, `rgb_array`, `ansi` or None.
         ledger: rules of the ledger, as an object or as a mapping.
+        matchmaker: rules of the matchmaker, likewise; see also `KarmicMatchmaker`.
         uid: identity of the world, >= 0; envs with equal seed and uid live the same life.
         **params: single parameters of the world.
 
@@ -55,10 +57,11 @@ class WorldParallelEnv(ParallelEnv):
         profile: str | None = None,
         render_mode: str | None = None,
         ledger: LedgerParams | Mapping[str, Any] | None = None,
+        matchmaker: MatchmakerParams | Mapping[str, Any] | None = None,
         uid: int = 0,
         **params: Any,
     ) -> None:
-        self.stage = Stage(world, profile, ledger, uid, render_mode, params)
+        self.stage = Stage(world, profile, ledger, matchmaker, uid, render_mode, params)
         self.metadata = {
             "name": world.replace("-", "_"),
             "render_modes": list(RENDER_MODES),

@@ -13,6 +13,7 @@ from karma_rllib.envs import render
 from karma_rllib.envs.social_events import agent_names, social_events
 from karma_rllib.society.ledger import LedgerParams
 from karma_rllib.society.lifetime import make_lifetime
+from karma_rllib.society.matchmaker import MatchmakerParams
 from karma_rllib.worlds.events import IGNORE, Events, decision_roles, outcome_roles
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
@@ -28,6 +29,7 @@ class Stage:
         world: name of the world.
         profile: named parameter set; None takes the world's default.
         ledger: rules of the ledger.
+        matchmaker: rules of the matchmaker.
         uid: identity of the world; two stages with equal seed and uid live the same life.
         render_mode: `human`, `rgb_array`, `ansi` or None.
         params: single parameters of the world.
@@ -41,6 +43,7 @@ class Stage:
         world: str,
         profile: str | None,
         ledger: LedgerParams | Mapping[str, Any] | None,
+        matchmaker: MatchmakerParams | Mapping[str, Any] | None,
         uid: int,
         render_mode: str | None,
         params: dict[str, Any],
@@ -51,7 +54,14 @@ class Stage:
                 f"{', '.join(RENDER_MODES)}."
             )
         self.render_mode = render_mode
-        self._build = dict(name=world, profile=profile, ledger=ledger, first_uid=uid, **params)
+        self._build = dict(
+            name=world,
+            profile=profile,
+            ledger=ledger,
+            matchmaker=matchmaker,
+            first_uid=uid,
+            **params,
+        )
         self.life = make_lifetime(**self._build)
         self.uid = uid
         self.names = agent_names(self.life.num_agents)
@@ -59,6 +69,38 @@ class Stage:
         self._events: Events | None = None  # of the step that led to the current frame
         self._clock = (0, 0)  # env-steps and episodes of the lifetime before the current frame
         self._window: Any = None
+
+    def employ(self, matchmaker: MatchmakerParams, ledger: LedgerParams) -> None:
+        """Live under these rules from now on; the lifetime begins anew.
+
+        Raises:
+            ValueError: for a rule that cannot hold in this world.
+        """
+        build = {**self._build, "matchmaker": matchmaker, "ledger": ledger}
+        self.life = make_lifetime(**build)
+        self._build = build
+
+    def debt_ledger(self) -> dict[str, dict[str, float]]:
+        """Who owes whom how many zaps, as {debtor: {creditor: zaps}}; zero debts are left out."""
+        owed = self.life.ledger[0]
+        return {
+            self.names[i]: {self.names[j]: float(owed[i, j]) for j in np.flatnonzero(owed[i])}
+            for i in np.flatnonzero(owed.any(1))
+        }
+
+    def matches(self) -> dict[str, Any]:
+        """What the matchmaker did at the last reset.
+
+        `pairs` (debtor, creditor), `debt_before` what the one owed the other then [zaps], and
+        `rigged`, whether the pair could be placed; three lists of equal length.
+        """
+        life = self.life
+        chosen = np.flatnonzero(life.pairs[0, :, 0] >= 0)
+        return {
+            "pairs": [tuple(self.names[n] for n in life.pairs[0, k]) for k in chosen],
+            "debt_before": [float(life.pair_debt[0, k]) for k in chosen],
+            "rigged": [bool(life.pair_rigged[0, k]) for k in chosen],
+        }
 
     def begin(self, seed: int) -> None:
         """Forget everything and start the lifetime that `seed` fixes (0 <= seed < 2**62)."""

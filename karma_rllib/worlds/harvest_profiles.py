@@ -35,6 +35,9 @@ PROFILES: dict[str, dict[str, Any]] = {
         "regrow_mode": "density", "regrow_rates": (0.0, 0.005, 0.02, 0.05, 0.1),
         "regrow_sites_only": False, "obs_identity": "onehot",
     },
+    "contested_patch": {
+        "grid_size": 10, "num_agents": 5, "patch_half": 2,  # one 4x4 patch, however large the map
+    },
     "leibo_tag": {
         "grid_size": 15, "num_agents": 6, "max_steps": 1000, "view_radius": 5,
         "reward_zap_waste": 0.0, "reward_zap_agent": 0.0, "victim_penalty": 0.0, "zap_cost": 0.0,
@@ -48,6 +51,7 @@ PROFILE_LINES: dict[str, str] = {
     "dual_cleanup": "13x13, 5 agents, one patch that dies when its waste strip fills; harm, help",
     "karma_seed": "15x15, 6 agents, density regrowth, waste everywhere; the mirror-test seed",
     "karmic_seed": "20x20, 5 agents, two random patches, no waste; the retroactive-credit seed",
+    "contested_patch": "10x10 or larger, 5 agents, one central patch of 16 sites; harm only",
     "leibo_tag": "15x15, 6 agents, sparse density regrowth, no reward but apples",
 }
 
