@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 import gymnasium
+from gymnasium.utils import RecordConstructorArgs
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
@@ -39,37 +40,47 @@ def KarmicMatchmaker(env: Any, **rules: Any) -> "GymMatchmaker | ParallelMatchma
         TypeError: for an env that is not one of this package.
         ValueError: for an unknown key or a wrong value, in one sentence.
     """
+    wrap = GymMatchmaker if isinstance(env, gymnasium.Env) else ParallelMatchmaker
+    return wrap(env, **rules)
+
+
+def _employ(env: Any, rules: dict[str, Any]) -> Stage:
+    """Put the env's lifetime under the rules; returns its stage."""
     core = getattr(env, "unwrapped", env)
-    if not isinstance(getattr(core, "stage", None), Stage):
+    stage = getattr(core, "stage", None)
+    if not isinstance(stage, Stage):
         raise TypeError(
             f"KarmicMatchmaker cannot rig {type(core).__name__}: give it "
             'gymnasium.make("KarmicHarvest-v0") or harvest_v0.parallel_env(); convert to AEC after.'
         )
     ledger = {key: value for key, value in rules.items() if key in _LEDGER_KEYS}
     match = {key: value for key, value in rules.items() if key not in _LEDGER_KEYS}
-    before = core.stage.life.ledger_params
-    core.stage.employ(
+    before = stage.life.ledger_params
+    stage.employ(
         MatchmakerParams.of({"mode": "debt", **match}),
         LedgerParams.of({**vars(before), **ledger}),
     )
-    if isinstance(env, gymnasium.Env):
-        return GymMatchmaker(env)
-    return ParallelMatchmaker(env)
+    return stage
 
 
-class GymMatchmaker(gymnasium.Wrapper):
-    """What `KarmicMatchmaker` makes of a Gymnasium env."""
+class GymMatchmaker(gymnasium.Wrapper, RecordConstructorArgs):
+    """What `KarmicMatchmaker` makes of a Gymnasium env; `gymnasium.make(env.spec)` remakes it."""
+
+    def __init__(self, env: gymnasium.Env, **rules: Any) -> None:
+        RecordConstructorArgs.__init__(self, **rules)
+        gymnasium.Wrapper.__init__(self, env)
+        self.stage = _employ(env, rules)
 
     @property
     def debt_ledger(self) -> dict[str, dict[str, float]]:
         """Who owes whom how many zaps; zero debts are left out."""
-        return self.unwrapped.stage.debt_ledger()  # type: ignore[attr-defined]
+        return self.stage.debt_ledger()
 
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; info tells whom the matchmaker brought together."""
         obs, info = self.env.reset(**kwargs)
-        stage = self.unwrapped.stage  # type: ignore[attr-defined]
-        return obs, {**info, "debt_ledger": self.debt_ledger, "matchmaker": stage.matches()}
+        news = {"debt_ledger": self.debt_ledger, "matchmaker": self.stage.matches()}
+        return obs, {**info, **news}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Play one env-step; info tells the debts."""
@@ -80,20 +91,21 @@ class GymMatchmaker(gymnasium.Wrapper):
 class ParallelMatchmaker(BaseParallelWrapper):
     """What `KarmicMatchmaker` makes of a PettingZoo env."""
 
-    env: ParallelEnv
+    def __init__(self, env: ParallelEnv, **rules: Any) -> None:
+        super().__init__(env)
+        self.stage = _employ(env, rules)
 
     @property
     def debt_ledger(self) -> dict[str, dict[str, float]]:
         """Who owes whom how many zaps; zero debts are left out."""
-        return self.unwrapped.stage.debt_ledger()  # type: ignore[attr-defined]
+        return self.stage.debt_ledger()
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin an episode; every info tells whom the matchmaker brought together."""
         obs, infos = super().reset(seed=seed, options=options)
-        matches = self.unwrapped.stage.matches()  # type: ignore[attr-defined]
-        return obs, self._told(infos, matchmaker=matches)
+        return obs, self._told(infos, matchmaker=self.stage.matches())
 
     def step(self, actions: dict[str, int]) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Play one env-step; every info tells the debts."""
