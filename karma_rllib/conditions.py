@@ -32,6 +32,9 @@ class Condition:
             differs in what it aligns and not in how hard it pulls.
         role_loss: whether the auxiliary role loss runs (with weight ``role.weight``).
         tvt: whether semantic value transport runs.
+        tvt_placebo: what it charges instead of the crime; ``none``: as the experiment's
+            ``tvt.placebo`` says.
+        harm: what it sends; None: the experiment's ``tvt.harm``.
         matchmaker: how agents are placed at reset.
     """
 
@@ -43,7 +46,9 @@ class Condition:
     grad_match: bool = False
     role_loss: bool = False
     tvt: bool = False
-    matchmaker: Literal["off"] = "off"
+    tvt_placebo: Literal["none", "shuffle", "random_time"] = "none"
+    harm: Literal["gap", "surprise", "reward", "value"] | None = None
+    matchmaker: Literal["off", "debt", "random_pairs", "anti"] = "off"
 
     @property
     def mirror(self) -> bool:

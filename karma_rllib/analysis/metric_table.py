@@ -181,6 +181,41 @@ _LEARNER = (
     ),
 )
 
+_TVT = (
+    Row("tvt/loss", "-sum obj / M", "1", "", "policy loss of blame for acts of older fragments"),
+    Row("tvt/retro_ratio", "mean rho", "1", "", "of those acts; 1: the policy has not moved since"),
+    Row(
+        "tvt/retro_ess",
+        "(sum rho)^2 / (n sum rho^2)",
+        "1",
+        "higher",
+        "share of those acts that their weights leave in effect",
+    ),
+    Row(
+        "tvt/retro_dropped",
+        "mean 1[rho < 0.05 or rho > 10]",
+        "1",
+        "lower",
+        "those acts that the policy has left too far behind",
+    ),
+    Row(
+        "tvt/key_loss",
+        "InfoNCE(query(victim), key(aggressor))",
+        "nats",
+        "lower",
+        "how well a victim's query tells its own aggressor's key from other zaps'",
+    ),
+    Row(
+        "tvt/key_accuracy",
+        "mean 1[argmax_q query_p . key_q = p]",
+        "1",
+        "higher",
+        "over the zaps of one draw from the event bank",
+    ),
+    Row("tvt/role_loss", "CE(W_y c, y)", "nats", "lower", "roles told from contexts c"),
+    Row("tvt/role_accuracy", "mean 1[argmax W_y c = y]", "1", "higher", "on the same frames"),
+)
+
 #: Every documented column by key.
 TABLE: dict[str, Row] = {
     row.key: row
@@ -191,10 +226,11 @@ TABLE: dict[str, Row] = {
         *_LEARNER_COUNTS,
         *_MIRROR,
         *_LEARNER,
+        *_TVT,
     )
 }
 
-FAMILIES = ("social", "counts", "mirror", "role", "ppo", "policy")
+FAMILIES = ("social", "counts", "mirror", "role", "ppo", "policy", "tvt")
 
 
 def family(name: str) -> list[Row]:

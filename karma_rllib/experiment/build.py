@@ -26,12 +26,11 @@ def build_algorithm_config(
     """
     from karma_rllib.plugin.algorithm_config import KarmaConfig
 
-    ledger = {k: v for k, v in config.matchmaker.as_dict().items() if k != "mode"}
     resources = config.resources
     algorithm = (
         KarmaConfig()
         .world(config.world.name, profile=config.world.profile, **config.world.params)
-        .ledger(**ledger)
+        .matchmaker(**config.matchmaker.as_dict())
         .module(**config.module.as_dict())
         .mirror(**config.mirror.as_dict())
         .role(**config.role.as_dict())

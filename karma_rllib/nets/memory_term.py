@@ -52,7 +52,7 @@ class MemoryTerm:
     def __init__(self, spec: MemorySpec, bank: EventBank) -> None:
         self.spec, self.bank = spec, bank
 
-    def loss(self, net: MirrorNet) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, net: MirrorNet) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Compute (2) on one draw.
 
         Args:
@@ -79,7 +79,7 @@ class MemoryTerm:
 
     def _roles(
         self, net: MirrorNet, memory: RoleMemory
-    ) -> tuple[Tensor | float, dict[str, Tensor]]:
+    ) -> tuple[Tensor | float, dict[str, float | Tensor]]:
         found = balanced_frames(self.bank, self.spec.per_class)
         if found is None:
             return 0.0, {}
@@ -91,7 +91,9 @@ class MemoryTerm:
         loss, stats = role_loss(memory.roles(context), labels, present)
         return loss, {f"role_{key}": value for key, value in stats.items()}
 
-    def _keys(self, net: MirrorNet, memory: RoleMemory) -> tuple[Tensor | float, dict[str, Tensor]]:
+    def _keys(
+        self, net: MirrorNet, memory: RoleMemory
+    ) -> tuple[Tensor | float, dict[str, float | Tensor]]:
         draw = self.bank.draw(self.spec.pairs)
         if draw is None:
             return 0.0, {}

@@ -1,4 +1,4 @@
-"""`KarmaConfig`: PPOConfig with typed setters for worlds, mirror and network.
+"""`KarmaConfig`: PPOConfig with typed setters for worlds, mirror, memory, society and network.
 
 Each setter validates through the same section models as an experiment file, so a
 misspelt key gives the same sentence in Python and in YAML.
@@ -6,6 +6,7 @@ misspelt key gives the same sentence in Python and in YAML.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ray.rllib.algorithms.ppo.ppo import PPOConfig
@@ -14,11 +15,30 @@ from ray.rllib.utils.annotations import override
 
 import karma_rllib
 from karma_rllib import config as schema
+from karma_rllib.conditions import CONDITIONS
 from karma_rllib.conditions import condition as find_condition
+from karma_rllib.credit.params import TvtParams
 from karma_rllib.plugin.env_runner import SHARED_MODULE, BatchedEnvRunner
 from karma_rllib.plugin.module import KarmaModule
 
 ENV_NAME = "KarmicHarvest-v0"
+# What the memory remembers and charges, and two keys for the network: whether readings enter it,
+# and the factor on the loss that the memory's names are learned with.
+TVT_DEFAULTS: dict[str, Any] = {**asdict(TvtParams()), "memory_read": True, "key_weight": 0.1}
+
+
+def society_config(settings: dict[str, Any], mode: str) -> dict[str, Any]:
+    """The env's `ledger` key and, if spawns are rigged, its `matchmaker` key.
+
+    Args:
+        settings: the section.
+        mode: what rigs spawns; "off" for nothing.
+    """
+    from karma_rllib.society.ledger import LedgerParams
+
+    ledger = {k: v for k, v in settings.items() if k in LedgerParams.__dataclass_fields__}
+    rest = {k: v for k, v in settings.items() if k not in ledger}
+    return {"ledger": ledger, **({} if mode == "off" else {"matchmaker": {**rest, "mode": mode}})}
 
 
 def _shared(agent_id: Any, *args: Any, **kwargs: Any) -> str:
@@ -46,10 +66,12 @@ class KarmaConfig(PPOConfig):
         self.world_name = "harvest-v0"
         self.world_profile: str | None = None
         self.world_params: dict[str, Any] = {}
-        self.ledger_settings: dict[str, Any] = {}
+        self.synced_env_keys: tuple[str, ...] = ()
+        self.matchmaker_settings: dict[str, Any] = schema.Matchmaker().model_dump()
         self.module_settings: dict[str, Any] = schema.Module().model_dump()
         self.mirror_settings: dict[str, Any] = schema.Mirror().model_dump()
         self.role_settings: dict[str, Any] = schema.Role().model_dump()
+        self.tvt_settings: dict[str, Any] = dict(TVT_DEFAULTS)
         self.condition_name = "baseline"
         self.start_from_path: str | None = None
         self.max_seq_len, self.action_floor, self.adam_eps = 32, 0.0, 1e-5
@@ -92,21 +114,35 @@ class KarmaConfig(PPOConfig):
         self.world_name, self.world_profile, self.world_params = name, profile, params
         return self._sync_env_config()
 
-    def ledger(self, **settings: Any) -> KarmaConfig:
-        """Set how debts are counted; keys of the `matchmaker` section."""
-        self.ledger_settings = settings
+    def matchmaker(self, **settings: Any) -> KarmaConfig:
+        """Set how debts are counted and how spawns are rigged; keys of the `matchmaker` section.
+
+        Whether spawns are rigged at all, and by what, is the condition's.
+        """
+        section = schema.Matchmaker.of(settings, where=("matchmaker",))
+        self.matchmaker_settings = section.model_dump()
         return self._sync_env_config()
 
+    def tvt(self, **settings: Any) -> KarmaConfig:
+        """Set the external memory and what it transports; keys of the `tvt` section.
+
+        Whether there is a memory at all is the condition's.
+        """
+        own = {k: v for k, v in settings.items() if k not in ("memory_read", "key_weight")}
+        self.tvt_settings = {**TVT_DEFAULTS, **settings, **asdict(TvtParams.of(own))}
+        return self
+
     def _sync_env_config(self) -> KarmaConfig:
-        self.environment(
-            ENV_NAME,
-            env_config={
-                "world": self.world_name,
-                "profile": self.world_profile,
-                "ledger": self.ledger_settings or None,
-                **self.world_params,
-            },
-        )
+        own = {
+            "world": self.world_name,
+            "profile": self.world_profile,
+            **society_config(self.matchmaker_settings, CONDITIONS[self.condition_name].matchmaker),
+            **self.world_params,
+        }
+        for key in self.synced_env_keys:  # RLlib adds to its env_config, it never takes away
+            self.env_config.pop(key, None)
+        self.synced_env_keys = tuple(own)
+        self.environment(ENV_NAME, env_config=own)
         return self
 
     def module(self, **settings: Any) -> KarmaConfig:
@@ -127,7 +163,7 @@ class KarmaConfig(PPOConfig):
     def condition(self, name: str) -> KarmaConfig:
         """Choose the experimental condition (a row of `karma_rllib.conditions`)."""
         self.condition_name = find_condition(name).name
-        return self
+        return self._sync_env_config()
 
     def start_from(self, path: str | None) -> KarmaConfig:
         """Branch from a checkpoint: weights, optimiser, worlds, counters."""
@@ -176,6 +212,7 @@ class KarmaConfig(PPOConfig):
     @override(PPOConfig)
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """`KarmaModule`; RLlib makes one of it, shared by all agents."""
+        row = CONDITIONS[self.condition_name]
         return RLModuleSpec(
             module_class=KarmaModule,
             model_config={
@@ -184,6 +221,7 @@ class KarmaConfig(PPOConfig):
                 "grid_scale": self._grid_scale(),
                 "seed": int(self.seed or 0),
                 "max_seq_len": self.max_seq_len,
+                "memory_key_dim": self.tvt_settings["key_dim"] if row.tvt else 0,
             },
         )
 

@@ -19,6 +19,7 @@ from karma_rllib.conditions import CONDITIONS
 from karma_rllib.nets.bank import EventBank
 from karma_rllib.nets.diagnostics import Diagnostics
 from karma_rllib.nets.in_batch import InBatch
+from karma_rllib.nets.memory_term import MemorySpec, MemoryTerm
 from karma_rllib.nets.mirror import MirrorSpec, MirrorTerm, latents
 from karma_rllib.nets.net import NUM_ROLES, MirrorNet
 from karma_rllib.nets.role import RoleSpec, RoleTerm
@@ -33,7 +34,7 @@ OUTCOME = "role_outcome"
 
 
 class Auxiliary:
-    """Mirror and role terms over one event bank.
+    """Mirror, role and memory terms over one event bank.
 
     Args:
         bank: where events are kept, or None if no term is on.
@@ -41,6 +42,7 @@ class Auxiliary:
         role: the role term, or None.
         settings: the `mirror` section, for pair extraction.
         seed: of the diagnostics' choice of frames.
+        memory: the term that learns the names in the external memory, or None.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class Auxiliary:
         role: RoleTerm | None,
         settings: dict[str, Any],
         seed: tuple[int, ...],
+        memory: MemoryTerm | None = None,
     ) -> None:
         self.bank, self.mirror, self.role, self.settings = bank, mirror, role, settings
+        self.memory = memory
         self.diagnostics = Diagnostics()
         self.seed = seed
         self.step, self.iteration = 0, 0
@@ -68,7 +72,7 @@ class Auxiliary:
         seed = (int(config.seed or 0), learner_index, _BANK_STREAM)
         mirror_on = row.mirror and mirror["weight"] > 0
         role_on = row.role_loss and role["weight"] > 0
-        if not (mirror_on or role_on):
+        if not (mirror_on or role_on or row.tvt):
             return cls(None, None, None, mirror, seed)
         bank = EventBank(mirror["bank_size"], mirror["bank_max_age"], mirror["min_pairs"], seed)
         return cls(
@@ -77,6 +81,7 @@ class Auxiliary:
             RoleTerm(role_spec(role, mirror), bank) if role_on else None,
             mirror,
             seed,
+            MemoryTerm(MemorySpec(config.tvt_settings["key_weight"]), bank) if row.tvt else None,
         )
 
     @property
@@ -149,6 +154,10 @@ class Auxiliary:
                 labels=batch[OUTCOME].flatten() if self.needs_labels else None,
             )
             averages.add("role", stats)
+            total = total + term
+        if self.memory is not None:
+            term, stats = self.memory.loss(net)
+            averages.add("tvt", stats)
             total = total + term
         return total
 

@@ -1,7 +1,7 @@
-"""The learner's pipeline: fragments -> advantages -> tensors.
+"""The learner's pipeline: fragments -> rewards with transport -> advantages -> tensors.
 
 Each piece is a RLlib learner connector over the list of fragments that `Learner.update`
-received. Value transport will stand before `Advantages`, where rewards are still arrays.
+received.
 
 Shapes: T env-steps, W worlds, N agents; R rows of the batch, which are agent-steps
 (stateless network) or sequences of L steps (recurrent network).
@@ -21,44 +21,79 @@ from ray.rllib.utils.annotations import override
 from karma_rllib.credit.gae import gae
 from karma_rllib.plugin.event_frames import labels
 from karma_rllib.plugin.fragment import Fragment
+from karma_rllib.plugin.module import MEMORY_READ
 from karma_rllib.worlds.harvest_state import ZAP
 
 ACTIVE = "active"  # the agent could act: policy and entropy terms count
-ADVANTAGES, TARGETS = "advantages", "targets"  # keys of shared data, one array per fragment
+# Keys of shared data, one array per fragment. Without transport there are no REWARDS.
+REWARDS, ADVANTAGES, TARGETS = "rewards", "advantages", "targets"
+SPREAD = "spread"  # of the advantages, by which they are divided: a number
+
+
+class Transport(ConnectorV2):
+    """Put the blame for acts of these fragments on their transitions: r~ = r + Delta.
+
+    The blame was found where the memory lives, beside the worlds; here it is only added, before
+    advantages are made of rewards. Fragments without transport pass untouched.
+    """
+
+    @override(ConnectorV2)
+    def __call__(
+        self, *, episodes: list[Fragment], batch: dict, shared_data: dict, **kw: Any
+    ) -> dict:
+        """See the class."""
+        if any(fragment.transport.size for fragment in episodes):
+            shared_data[REWARDS] = [f.reward + f.transport for f in episodes]
+        return batch
 
 
 class Advantages(ConnectorV2):
     """Generalised advantages of every agent's own stream; truncations bootstrap.
+
+    With value transport the advantages are made of the rewards with blame; the value targets
+    are too if `affects_value`, else they stay those of the rewards the world gave.
 
     Writes raw advantages and value targets, (T, W, N) per fragment, to the shared data, and
     logs what the science asks of them: the mean advantage of zaps and of hits, and the
     value fingerprint (attacker before, attacker after, victim after).
     """
 
-    def __init__(self, gamma: float, lambda_: float, floor: float, module_id: str) -> None:
+    def __init__(
+        self,
+        gamma: float,
+        lambda_: float,
+        floor: float,
+        module_id: str,
+        *,
+        affects_value: bool = True,
+    ) -> None:
         super().__init__()
         self.gamma, self.lambda_, self.floor = gamma, lambda_, floor
-        self.module_id = module_id
+        self.module_id, self.affects_value = module_id, affects_value
 
     @override(ConnectorV2)
     def __call__(
         self, *, episodes: list[Fragment], batch: dict, shared_data: dict, metrics: Any, **kw: Any
     ) -> dict:
         """See the class."""
-        pairs = [self._advantages(fragment) for fragment in episodes]
+        given = [fragment.reward for fragment in episodes]
+        felt = shared_data.get(REWARDS, given)
+        pairs = [self._advantages(f, reward) for f, reward in zip(episodes, felt)]
         shared_data[ADVANTAGES] = [advantage for advantage, _ in pairs]
+        if not (self.affects_value or felt is given):
+            pairs = [self._advantages(f, reward) for f, reward in zip(episodes, given)]
         shared_data[TARGETS] = [target for _, target in pairs]
         sums = fingerprint(episodes, shared_data[ADVANTAGES], self.floor)
         for key, value in sums.items():
             metrics.log_value((self.module_id, "fingerprint", key), value, reduce="sum")
         return batch
 
-    def _advantages(self, fragment: Fragment) -> tuple[np.ndarray, np.ndarray]:
-        shape = fragment.reward.shape  # (T, W, N)
+    def _advantages(self, fragment: Fragment, reward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shape = reward.shape  # (T, W, N)
         flat = (shape[0], -1)
         truncated = np.repeat(fragment.truncated[:, :, None], shape[2], axis=2)
         advantage, target = gae(
-            fragment.reward.reshape(flat),
+            reward.reshape(flat),
             fragment.value.reshape(flat),
             fragment.last_value.reshape(-1),
             truncated.reshape(flat),
@@ -129,6 +164,7 @@ class FragmentsToBatch(ConnectorV2):
         """See the class."""
         stateful = rl_module[self.module_id].is_stateful()
         mean, std = moments(episodes, shared_data[ADVANTAGES])
+        shared_data[SPREAD] = std
         longest = max(int(fragment.seq_len.max()) for fragment in episodes)
         parts = []
         for fragment, advantage, target in zip(
@@ -155,6 +191,7 @@ def moments(fragments: list[Fragment], advantages: list[np.ndarray]) -> tuple[fl
 def flat_columns(fragment: Fragment, advantage: np.ndarray, target: np.ndarray) -> dict:
     """The columns of training by RLlib's names, (T, W, N, ...)."""
     steps = len(fragment.reward)
+    read = {MEMORY_READ: fragment.read} if fragment.read.size else {}
     return {
         Columns.OBS: {key: column[:steps] for key, column in fragment.obs.items()},
         Columns.ACTIONS: fragment.action,
@@ -164,6 +201,7 @@ def flat_columns(fragment: Fragment, advantage: np.ndarray, target: np.ndarray) 
         Postprocessing.ADVANTAGES: advantage.astype(np.float32),
         Postprocessing.VALUE_TARGETS: target.astype(np.float32),
         ACTIVE: fragment.events["active"],
+        **read,
     }
 
 

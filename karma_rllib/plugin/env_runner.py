@@ -39,6 +39,7 @@ from ray.tune.registry import ENV_CREATOR, _global_registry
 from karma_rllib.analysis import social
 from karma_rllib.plugin.episodes import EpisodeLog
 from karma_rllib.plugin.fragment import Fragment
+from karma_rllib.plugin.memory import memory_of
 from karma_rllib.plugin.sampler import Sampler
 from karma_rllib.worlds.events import Events
 
@@ -144,13 +145,15 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
     def _ready(self) -> tuple[Sampler, social.EpisodeBook]:
         """The sampler and the accumulators of its running episodes."""
         if self._play is None:
+            net = self.module[SHARED_MODULE].net
             sampler = Sampler(
                 self.lifetime,
-                self.module[SHARED_MODULE].net,
+                net,
                 seed=int(self.config.seed or 0),
                 max_seq_len=self.config.max_seq_len,
                 keep_states=self.config.mirror_settings["align_layer"] == "h",
                 device=self._device,
+                memory=memory_of(self.config, self.lifetime, net, self._device),
             )
             book = social.EpisodeBook(self.lifetime.num_worlds, self.lifetime.num_agents)
             self._play = sampler, book
@@ -220,9 +223,11 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             timeout=self.lifetime.params.timeout,
             waste_zone=self.lifetime.params.waste_cells_possible,
         )
-        _, book = self._ready()
+        sampler, book = self._ready()
         book.update(events, fragment.reward, fragment.truncated)
         sums.update(book.drain())
+        if sampler.memory is not None:
+            sums.update({f"tvt_{key}": value for key, value in sampler.memory.sums.items()})
         for key, value in sums.items():
             self.metrics.log_value(("counts", key), float(value), reduce="sum")
         self._log_steps(fragment)

@@ -42,6 +42,13 @@ class Fragment:
             many steps it has; a sequence never crosses an episode end.
         seq_state: recurrent state at each sequence start, (S, N, C) each; empty if stateless.
         states: recurrent state before every step, (T+1, W, N, C) each; empty unless asked for.
+        read: what the external memory gave back in each frame o_0..o_{T-1}, float32 (T, W, N, V),
+            zeros where nothing was read; like all that follows, empty without value transport.
+        transport: blame that lands on each transition [reward], float32 (T, W, N).
+        retro: windows of L steps that end with a blamed act of an earlier fragment, one row per
+            act, (R, ...); see `plugin.retro`. `world` says whose it is, index into the W worlds.
+        links: the punishments of the fragment and what each recalled, one row per punishment,
+            (P, ...); see `credit.recall`. `world` as above.
     """
 
     uid: np.ndarray
@@ -63,6 +70,10 @@ class Fragment:
     seq_len: np.ndarray
     seq_state: Arrays = field(default_factory=dict)
     states: Arrays = field(default_factory=dict)
+    read: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    transport: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    retro: Arrays = field(default_factory=dict)
+    links: Arrays = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.env_steps()
@@ -150,18 +161,27 @@ class Fragment:
             seq_world=self.seq_world[seqs] - lo,
             seq_len=self.seq_len[seqs],
             seq_state={k: v[seqs] for k, v in self.seq_state.items()},
+            retro=_rows_of(self.retro, lo, hi),
+            links=_rows_of(self.links, lo, hi),
         )
 
 
-_TIME_MAJOR = (
-    "obs action logp logits value reward truncated events states".split()  # noqa: SIM905
-)
+_TIME_MAJOR = ("obs action logp logits value reward truncated events states read transport").split()  # noqa: SIM905
 
 
 def _cut(value: Any, lo: int, hi: int) -> Any:
     if isinstance(value, dict):
         return {key: _cut(item, lo, hi) for key, item in value.items()}
     return value[:, lo:hi]
+
+
+def _rows_of(rows: Arrays, lo: int, hi: int) -> Arrays:
+    """The rows whose `world` lies in [lo, hi), counted from lo."""
+    if not rows:
+        return rows
+    chosen = (rows["world"] >= lo) & (rows["world"] < hi)
+    cut = {key: column[chosen] for key, column in rows.items()}
+    return {**cut, "world": cut["world"] - lo}
 
 
 def cut_sequences(truncated: np.ndarray, max_seq_len: int) -> tuple[np.ndarray, ...]:

@@ -2,7 +2,7 @@
 
 The pipeline turns fragments into tensors and fills the banks; RLlib's `Learner.update`
 drives the minibatches; the loss is `nets.losses.ppo_loss`, which equals RLlib's own when
-every agent can act, plus the mirror and role terms.
+every agent can act, plus the mirror, role and memory terms and the blame for older acts.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from torch import Tensor
 from karma_rllib.nets.losses import ppo_loss
 from karma_rllib.plugin.allocator import keep_freed_memory
 from karma_rllib.plugin.auxiliary import Auxiliary
-from karma_rllib.plugin.connectors import ACTIVE, Advantages, FragmentsToBatch
+from karma_rllib.plugin.connectors import ACTIVE, Advantages, FragmentsToBatch, Transport
 from karma_rllib.plugin.env_runner import SHARED_MODULE
 from karma_rllib.plugin.minibatches import Minibatches
+from karma_rllib.plugin.retro import Retro
 from karma_rllib.plugin.stats import Averages
 
 KL_COEFFICIENT = "curr_kl_coeffs"
@@ -50,13 +51,22 @@ class KarmaLearner(PPOTorchLearner):
         self.averages = Averages()
         self.timesteps: dict[str, Any] = {}
         self.auxiliary = Auxiliary.of(config, learner_index=self._learner_index)
-        self._learner_connector.append(
-            Advantages(config.gamma, config.lambda_, config.action_floor, SHARED_MODULE)
-        )
-        self._learner_connector.append(self.auxiliary.connector())
-        self._learner_connector.append(
-            FragmentsToBatch(SHARED_MODULE, self.device, labels=self.auxiliary.needs_labels)
-        )
+        settings = config.tvt_settings
+        self.retro = Retro(config.clip_param, settings["retro_dual_clip"], self.device)
+        for piece in (
+            Transport(),
+            Advantages(
+                config.gamma,
+                config.lambda_,
+                config.action_floor,
+                SHARED_MODULE,
+                affects_value=settings["affects_value"],
+            ),
+            self.auxiliary.connector(),
+            FragmentsToBatch(SHARED_MODULE, self.device, labels=self.auxiliary.needs_labels),
+            self.retro.connector(),
+        ):
+            self._learner_connector.append(piece)
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
@@ -65,6 +75,18 @@ class KarmaLearner(PPOTorchLearner):
         optimizer = torch.optim.Adam(params, eps=self.config.adam_eps, fused=True)
         self.register_optimizer(
             module_id=module_id, optimizer=optimizer, params=params, lr_or_lr_schedule=config.lr
+        )
+
+    @override(TorchLearner)
+    def _set_optimizer_state(self, state: dict[str, Any]) -> None:
+        """Take over the optimiser's state as far as it fits.
+
+        A branch may have a memory where its stem had none, or the other way round. The memory's
+        parameters are the last ones, so those of both lie at the front.
+        """
+        own = len(self.get_parameters(self.module[SHARED_MODULE]))
+        super()._set_optimizer_state(
+            {name: {**one, "state": fitted(one["state"], own)} for name, one in state.items()}
         )
 
     @override(Learner)
@@ -87,22 +109,25 @@ class KarmaLearner(PPOTorchLearner):
     ) -> Minibatches:
         fragments = training_data.episodes
         batch = self._make_batch_if_necessary(training_data=training_data)
-        return Minibatches(
+        key = (int(self.config.seed or 0), self._learner_index, self._weights_seq_no)
+        minibatches = Minibatches(
             batch.policy_batches[SHARED_MODULE],
             module_id=SHARED_MODULE,
             agent_steps=sum(fragment.agent_steps() for fragment in fragments),
             minibatch=minibatch_size,
             epochs=num_epochs,
             total=num_total_minibatches,
-            key=(int(self.config.seed or 0), self._learner_index, self._weights_seq_no),
+            key=key,
             env_steps=batch.env_steps(),
         )
+        self.retro.deal(minibatches.per_epoch, num_epochs, key)
+        return minibatches
 
     @override(PPOTorchLearner)
     def compute_loss_for_module(
         self, *, module_id: str, config: Any, batch: dict[str, Any], fwd_out: dict[str, Tensor]
     ) -> Tensor:
-        """PPO, mirror and role losses of one minibatch, a scalar."""
+        """PPO loss, auxiliary losses and blame for older acts of one minibatch, a scalar."""
         valid = batch.get(Columns.LOSS_MASK)
         act = batch[ACTIVE]
         valid = torch.ones_like(act) if valid is None else valid
@@ -126,6 +151,10 @@ class KarmaLearner(PPOTorchLearner):
         )
         self.averages.add("ppo", self._ppo_stats(stats))
         net = self.module[module_id].unwrapped().net
+        blame = self.retro.loss(net, (act & valid).sum())
+        if blame is not None:
+            self.averages.add("tvt", {"loss": blame})
+            loss = loss + blame
         return loss + self.auxiliary.loss(net, batch, fwd_out, self.averages)
 
     def _ppo_stats(self, stats: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -153,6 +182,7 @@ class KarmaLearner(PPOTorchLearner):
         """Log the means over minibatches, then let RLlib adapt its coefficients."""
         net = self.module[SHARED_MODULE].unwrapped().net
         self.auxiliary.diagnose(net, self.averages)
+        self.averages.add("tvt", self.retro.stats())
         for (family, name), value in self.averages.means().items():
             self.metrics.log_value((SHARED_MODULE, family, name), value, window=1)
             if (family, name) == ("ppo", "kl"):  # where RLlib looks for it
@@ -185,3 +215,12 @@ class KarmaLearner(PPOTorchLearner):
         for index, state in states:
             if index == self._learner_index:
                 self.auxiliary.set_state(state)
+
+
+def fitted(state: dict[str, Any], parameters: int) -> dict[str, Any]:
+    """An optimiser's state for so many parameters: cut, or with nothing known of the new ones."""
+    (group,) = state["param_groups"]
+    return {
+        "state": {k: v for k, v in state["state"].items() if int(k) < parameters},
+        "param_groups": [{**group, "params": list(range(parameters))}],
+    }

@@ -23,6 +23,8 @@ from karma_rllib.nets.net import MirrorNet, NetSpec, make_spec
 
 # Columns of our own in `forward_train`'s output, read by the learner's extra terms.
 LATENT, FEATURES, HIDDEN = "z", "phi", "h"
+# Column of our own in training batches: what the external memory gave back in each frame.
+MEMORY_READ = "memory_read"
 
 
 def net_spec(settings: dict[str, Any]) -> NetSpec:
@@ -43,7 +45,9 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
 
     `model_config` keys: `net` (module settings: preset and overrides), `action_floor`,
     `grid_scale` (1 for 0/1 planes, 1/255 for graded ones), `seed` (weights are a function of
-    it alone), `max_seq_len` (RLlib needs it for stateful modules).
+    it alone), `max_seq_len` (RLlib needs it for stateful modules), `memory_key_dim` (0 or absent:
+    no external memory). A batch may carry what the memory gave back as the column `memory_read`;
+    without it, as under stock algorithms, nothing was read.
     """
 
     @override(TorchRLModule)
@@ -60,6 +64,7 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
             role_head_input=settings.get("role_head_input") or "phi",
             grid_scale=self.model_config.get("grid_scale", 1.0),
             seed=int(self.model_config.get("seed") or 0),
+            memory_key_dim=int(self.model_config.get("memory_key_dim") or 0),
         )
 
     @override(TorchRLModule)
@@ -105,12 +110,13 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
     def _run(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One forward pass over rows (M, ...) or sequences (S, T, ...)."""
         obs = batch[Columns.OBS]
-        grid, vec = obs["grid"], obs["vec"]
+        grid, vec, read = obs["grid"], obs["vec"], batch.get(MEMORY_READ)
         flat = vec.dim() == 2  # no time axis: a stateless module
         if flat:
             grid, vec = grid.unsqueeze(1), vec.unsqueeze(1)
+            read = None if read is None else read.unsqueeze(1)
         state = batch.get(Columns.STATE_IN) if self.net.stateful else None
-        out = self.net(grid, vec, state or {})
+        out = self.net(grid, vec, state or {}, read)
         named = {"logits": out.logits, "value": out.value, "z": out.z, "phi": out.phi, "h": out.h}
         if flat:
             named = {key: value.squeeze(1) for key, value in named.items()}

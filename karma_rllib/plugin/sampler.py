@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from karma_rllib.nets.net import MirrorNet
-from karma_rllib.plugin.fragment import Fragment, cut_sequences
+from karma_rllib.plugin.book import Book
+from karma_rllib.plugin.fragment import Fragment
+from karma_rllib.plugin.memory import Memory
 from karma_rllib.society.lifetime import Lifetime
-from karma_rllib.worlds.events import Events
 from karma_rllib.worlds.rng import uniforms
 
 # Stream of the counter generator from which actions are drawn. Worlds use small numbers.
@@ -33,6 +34,7 @@ class Sampler:
         max_seq_len: longest training sequence [env-steps].
         keep_states: store the recurrent state of every step (only `align_layer: h` asks).
         device: where the network runs.
+        memory: the worlds' external memory, or None; without one nothing of it is computed.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Sampler:
         max_seq_len: int,
         keep_states: bool = False,
         device: torch.device | str = "cpu",
+        memory: Memory | None = None,
     ) -> None:
+        self.memory = memory
         self.lifetime, self.net, self.device = lifetime, net, torch.device(device)
         self.seed, self.max_seq_len, self.keep_states = seed, max_seq_len, keep_states
         self.worlds, self.agents = lifetime.num_worlds, lifetime.num_agents
@@ -55,6 +59,8 @@ class Sampler:
     def restart(self) -> None:
         """Begin new episodes everywhere (evaluation rounds ask for it)."""
         self.lifetime.reset(out=self.obs)
+        if self.memory is not None:
+            self.memory.begin_episode(np.ones(self.worlds, bool))
         self.state = self.net.initial_state(self.worlds * self.agents, self.device)
 
     @torch.inference_mode()
@@ -68,7 +74,9 @@ class Sampler:
         Returns:
             The fragment of these steps.
         """
-        book = _Book(self, steps)
+        book = Book(self, steps)
+        if self.memory is not None:
+            self.memory.begin(steps)
         since = np.full(self.worlds, self.max_seq_len)
         for t in range(steps):
             if self.net.stateful and (since >= self.max_seq_len).any():
@@ -79,7 +87,10 @@ class Sampler:
             logits, value = self._act(book.obs, t)
             action = self._draw(logits, explore)
             book.write_choice(t, action, logits, value)
-            book.write_step(t, self.lifetime.step(action, out=_row(book.obs, t + 1)))
+            out = self.lifetime.step(action, out=_row(book.obs, t + 1))
+            book.write_step(t, out)
+            if self.memory is not None:
+                self.memory.note(out.events)
             self.steps_taken += 1
             if book.truncated[t].any():
                 since[book.truncated[t]] = self.max_seq_len
@@ -88,19 +99,26 @@ class Sampler:
         self.obs = {key: column[steps].copy() for key, column in book.obs.items()}
         last_value = self._value(self.obs, self.state)
         last_value[book.truncated[-1]] = 0.0
-        return book.fragment(self, last_value)
+        fragment = book.fragment(self, last_value)
+        return fragment if self.memory is None else self.memory.settle(fragment, book.states)
 
     def _act(self, obs: dict[str, np.ndarray], t: int) -> tuple[np.ndarray, np.ndarray]:
         """Logits (W, N, A) and values (W, N) at o_t; moves the recurrent state on."""
-        grid, vec = self._tensors(_row(obs, t))
-        logits, value, self.state = self.net.step(grid, vec, self.state)
+        logits, value, self.state = self._decide(_row(obs, t), self.state, t)
         shape = (self.worlds, self.agents)
         return logits.cpu().numpy().reshape(*shape, -1), value.cpu().numpy().reshape(shape)
 
     def _value(self, obs: dict[str, np.ndarray], state: dict[str, Any]) -> np.ndarray:
-        grid, vec = self._tensors(obs)
-        value = self.net.step(grid, vec, state)[1]
+        value = self._decide(obs, state)[1]
         return value.cpu().numpy().reshape(self.worlds, self.agents).copy()
+
+    def _decide(
+        self, obs: dict[str, np.ndarray], state: dict[str, Any], t: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        """The network's step; between its halves, events that led to the frames are recalled."""
+        phi, z = self.net.encode(*self._tensors(obs))
+        read = None if self.memory is None else self.memory.look(phi, t)
+        return self.net.decide(z, state, read)
 
     def _tensors(self, obs: dict[str, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         rows = self.worlds * self.agents
@@ -116,13 +134,15 @@ class Sampler:
         below = np.cumsum(np.exp(logits.astype(np.float64)), -1) < chance[..., None]
         return np.minimum(below.sum(-1), logits.shape[-1] - 1)
 
-    def _turn_over(self, book: _Book, t: int) -> None:
+    def _turn_over(self, book: Book, t: int) -> None:
         """Episodes ended after step t: value their last frames, then start new ones."""
         ended = book.truncated[t]
         frames = _row(book.obs, t + 1)
         value = self._value(frames, self.state)
         book.write_end(t, ended, frames, value)
         self.lifetime.reset(ended, out=frames)
+        if self.memory is not None:
+            self.memory.begin_episode(ended)
         if self.net.stateful:
             alive = torch.from_numpy(np.repeat(~ended, self.agents)).to(self.device)
             self.state = {k: v * alive[:, None] for k, v in self.state.items()}
@@ -138,6 +158,7 @@ class Sampler:
             "obs": {key: value.copy() for key, value in self.obs.items()},
             "recurrent": self._state_arrays(),
             "steps_taken": self.steps_taken.copy(),
+            **({} if self.memory is None else {"memory": self.memory.get_state()}),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -152,99 +173,14 @@ class Sampler:
                 f"{self.worlds}: keep ppo.envs as it was when the checkpoint was written"
             )
         self.lifetime.set_state(state["lifetime"])
+        if self.memory is not None and "memory" in state:  # a branch of a baseline has none
+            self.memory.set_state(state["memory"])
         self.obs = {key: value.copy() for key, value in state["obs"].items()}
         self.steps_taken = state["steps_taken"].copy()
         self.state = {
             key: torch.from_numpy(value.reshape(-1, value.shape[-1]).copy()).to(self.device)
             for key, value in state["recurrent"].items()
         }
-
-
-class _Book:
-    """The arrays of one fragment while it is being written."""
-
-    def __init__(self, sampler: Sampler, steps: int) -> None:
-        lead = (steps, sampler.worlds, sampler.agents)
-        self.obs = {
-            key: np.empty((steps + 1, *value.shape), value.dtype)
-            for key, value in sampler.obs.items()
-        }
-        for key, value in sampler.obs.items():
-            self.obs[key][0] = value
-        self.action = np.empty(lead, np.int64)
-        self.logits = np.empty((*lead, sampler.lifetime.num_actions), np.float32)
-        self.value = np.empty(lead, np.float32)
-        self.reward = np.empty(lead, np.float32)
-        self.truncated = np.empty(lead[:2], bool)
-        self.events: dict[str, np.ndarray] = {}
-        self.saved: dict[int, dict[str, np.ndarray]] = {}  # step -> recurrent state before it
-        self.states: dict[str, np.ndarray] = {}
-        self.ends: list[tuple[np.ndarray, ...]] = []
-
-    def keep_state(self, t: int, sampler: Sampler) -> None:
-        if sampler.keep_states:
-            for key, value in sampler._state_arrays().items():
-                if key not in self.states:
-                    self.states[key] = np.empty((len(self.value) + 1, *value.shape), value.dtype)
-                self.states[key][t] = value
-
-    def write_choice(
-        self, t: int, action: np.ndarray, logits: np.ndarray, value: np.ndarray
-    ) -> None:
-        self.action[t], self.logits[t], self.value[t] = action, logits, value
-
-    def write_step(self, t: int, out: Any) -> None:
-        self.reward[t], self.truncated[t] = out.reward, out.truncated
-        if not self.events:
-            self.events = {
-                name: np.empty((len(self.value), *array.shape), array.dtype)
-                for name, array in zip(Events._fields, out.events)
-            }
-        for column, array in zip(self.events.values(), out.events):
-            column[t] = array
-
-    def write_end(
-        self, t: int, ended: np.ndarray, frames: dict[str, np.ndarray], value: np.ndarray
-    ) -> None:
-        (world,) = np.nonzero(ended)
-        step = np.full(len(world), t)
-        self.ends.append((step, world, frames["grid"][world], frames["vec"][world], value[world]))
-
-    def fragment(self, sampler: Sampler, last_value: np.ndarray) -> Fragment:
-        step, world, length = cut_sequences(self.truncated, sampler.max_seq_len)
-        seq_state = {
-            key: np.stack([self.saved[t][key][w] for t, w in zip(step, world)])
-            for key in sampler.state
-        }
-        logp = np.take_along_axis(self.logits, self.action[..., None], -1)[..., 0]
-        ends = [np.concatenate(parts) for parts in zip(*self.ends)] or [
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-            np.empty((0, *self.obs["grid"].shape[2:]), np.uint8),
-            np.empty((0, *self.obs["vec"].shape[2:]), np.float32),
-            np.empty((0, sampler.agents), np.float32),
-        ]
-        return Fragment(
-            uid=sampler.lifetime.uid.copy(),
-            obs=self.obs,
-            action=self.action,
-            logp=logp,
-            logits=self.logits,
-            value=self.value,
-            last_value=last_value,
-            reward=self.reward,
-            truncated=self.truncated,
-            events=self.events,
-            end_step=ends[0],
-            end_world=ends[1],
-            end_obs={"grid": ends[2], "vec": ends[3]},
-            end_value=ends[4],
-            seq_step=step,
-            seq_world=world,
-            seq_len=length,
-            seq_state=seq_state,
-            states=self.states,
-        )
 
 
 def _row(obs: dict[str, np.ndarray], t: int) -> dict[str, np.ndarray]:

@@ -42,9 +42,19 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "role": ("loss", "accuracy"),
     "policy": (),
+    "tvt": (
+        "loss",
+        "retro_ratio",
+        "retro_ess",
+        "retro_dropped",
+        "key_loss",
+        "key_accuracy",
+        "role_loss",
+        "role_accuracy",
+    ),
 }
 # What a column holds before its first measurement, where that is not 0.
-START = {"norm_ratio": 1.0, "align_ratio": 1.0}
+START = {"norm_ratio": 1.0, "align_ratio": 1.0, "retro_ratio": 1.0, "retro_ess": 1.0}
 
 
 class Averages:

@@ -39,7 +39,7 @@ def trained(config, iterations=3):
 
 
 def flat(result):
-    families = ("social", "counts", "mirror", "role", "ppo", "policy")
+    families = ("social", "counts", "mirror", "role", "ppo", "policy", "tvt")
     return {f"{f}/{name}": value for f in families for name, value in result[f].items()}
 
 
