@@ -98,6 +98,7 @@ class Recall:
         self._opened = np.zeros((num_worlds, num_agents, num_agents), bool)
         self._tally = np.zeros((num_worlds, 2, 2))
         self._plain = np.zeros((0, num_worlds, num_agents), bool)
+        self._none = self._no_links(0)
         self._found: list[tuple[int, Found]] = []
         self._rules = Rules(
             match=MATCHES.index(params.match),
@@ -182,9 +183,10 @@ class Recall:
             of this step.
         """
         reading = np.zeros((self.worlds, self.agents, self.value_dim), np.float32)
-        found = self._no_links(int(np.count_nonzero(hit)))
+        hits = int(np.count_nonzero(hit))
+        found = self._no_links(hits) if hits else self._none
         g = np.asarray(g, np.int64)
-        if len(found.world):
+        if hits:
             uid = np.asarray(uid, np.int64)
             read(
                 *(self._rules, self.bank, self._plain, self._tally, self._t),
@@ -195,7 +197,7 @@ class Recall:
             observe(hit, active, TALLY_FADE, self._opened, self._tally)
         if self.params.placebo == "random_time":
             self._plain[self._t] = active & ~fired
-        if len(found.world) or np.any(cleaned):
+        if hits or np.any(cleaned):
             self._make_room()
             write(
                 *(self._rules, self.bank, self.fragment, g, hit, np.asarray(cleaned) > 0),
@@ -203,7 +205,7 @@ class Recall:
                 np.ascontiguousarray(value, np.float32),
             )
         self._t += 1
-        return reading, Links(np.full(len(found.world), self._t - 1), *found)
+        return reading, Links(np.full(hits, self._t - 1), *found)
 
     def _no_links(self, punishments: int) -> Found:
         k = self.params.read_top_k
@@ -224,7 +226,7 @@ class Recall:
 
     def links(self) -> Links:
         """Links of the fragment so far."""
-        parts = [found for _, found in self._found] or [self._no_links(0)]
+        parts = [found for _, found in self._found] or [self._none]
         step = [np.full(len(found.world), t, np.int64) for t, found in self._found]
         return Links(
             np.concatenate(step) if step else np.zeros(0, np.int64),

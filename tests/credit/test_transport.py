@@ -160,6 +160,28 @@ def test_shuffle_charges_crimes_against_another_agent():
     assert victims.any(-1).all()
 
 
+def test_shuffle_charges_earlier_crimes_against_another_agent_through_their_own_snapshots():
+    recall, snapshots = make(params(placebo="shuffle"), 2, 4)
+    g, charged_late = 0, 0
+    for seed in range(4):
+        frag = random_fragment(np.random.default_rng(seed), 60, 2, 4, g, p_hit=0.03)
+        g += 60
+        _, links = remember(recall, frag)
+        retro = charge(recall, links, frag, snapshots).retro
+        late = links.linked & (links.instead[:, 0] >= 0) & (links.instead[:, 0] < frag["g"][0, 0])
+        windows, held = snapshots.take(links.instead[late, 2])
+        assert held.all()
+        assert set(retro.snap) <= set(links.instead[late, 2])
+        if late.any():
+            victims = windows["hit"][:, 0].copy()
+            victims[np.arange(late.sum()), links.attacker[late]] = False
+            assert victims.any(-1).all()
+        charged_late += len(retro.snap)
+        columns = {"hit": frag["hit"]}
+        snapshots.keep(recall, columns, {}, frag["truncated"], frag["active"], frag["g"])
+    assert charged_late > 20
+
+
 def test_shuffle_with_nobody_else_to_have_harmed_charges_nothing():
     result = run(params(placebo="shuffle"), life((10, 0, 1), (70, 1, 0)))
     assert not result.delta.any()
