@@ -1,6 +1,7 @@
 """The experimental conditions: one frozen row each, and nothing but data.
 
-A condition says which two frames the mirror aligns and which auxiliary losses run.  Everything
+A condition says which two frames the mirror aligns, which auxiliary losses run, whether punishments
+are traced back to crimes, and who starts an episode next to whom.  Everything
 else (world, network, learner, budget, seeds) belongs to the experiment and is equal for all.
 To add a condition, add a row.
 """
@@ -108,6 +109,72 @@ _ROWS = (
     ),
     Condition("role_only", "the role loss without a mirror", role_loss=True),
     Condition("cap_only", "the projector without any auxiliary loss: must equal baseline"),
+    Condition("tvt", "when punished, recall the crime and carry the loss back to it", tvt=True),
+    Condition(
+        "matchmaker",
+        "debtor and creditor start an episode side by side; nothing is carried back",
+        matchmaker="debt",
+    ),
+    Condition(
+        "karmic",
+        "both: the matchmaker makes punishment likely, transport makes it felt",
+        tvt=True,
+        matchmaker="debt",
+    ),
+    Condition(
+        "tvt_shuffle",
+        "placebo of tvt: the same loss goes to a crime against somebody else",
+        tvt=True,
+        tvt_placebo="shuffle",
+    ),
+    Condition(
+        "tvt_random_time",
+        "placebo of tvt: the same loss goes to a moment without a zap",
+        tvt=True,
+        tvt_placebo="random_time",
+    ),
+    Condition(
+        "karmic_shuffle",
+        "placebo of karmic: the same loss goes to a crime against somebody else",
+        tvt=True,
+        tvt_placebo="shuffle",
+        matchmaker="debt",
+    ),
+    Condition(
+        "karmic_value",
+        "control: the published transport of plain value, whose sign is wrong for harm",
+        tvt=True,
+        harm="value",
+        matchmaker="debt",
+    ),
+    Condition(
+        "matchmaker_random",
+        "contact placebo: as many pairs start side by side, drawn at random",
+        matchmaker="random_pairs",
+    ),
+    Condition(
+        "tvt_random_pairs",
+        "tvt with the contact placebo",
+        tvt=True,
+        matchmaker="random_pairs",
+    ),
+    Condition(
+        "karma+karmic",
+        "the mirror as first published, with memory and matchmaker",
+        pairs="agg_vic",
+        aggressor_view="decision",
+        role_loss=True,
+        tvt=True,
+        matchmaker="debt",
+    ),
+    Condition(
+        "karma_out+karmic",
+        "the mirror on consequences, with memory and matchmaker",
+        pairs="agg_vic",
+        role_loss=True,
+        tvt=True,
+        matchmaker="debt",
+    ),
 )
 
 CONDITIONS: dict[str, Condition] = {row.name: row for row in _ROWS}

@@ -18,7 +18,20 @@ NAMES = [
     "shuffled",
     "role_only",
     "cap_only",
+    "tvt",
+    "matchmaker",
+    "karmic",
+    "tvt_shuffle",
+    "tvt_random_time",
+    "karmic_shuffle",
+    "karmic_value",
+    "matchmaker_random",
+    "tvt_random_pairs",
+    "karma+karmic",
+    "karma_out+karmic",
 ]
+KARMIC = {"tvt": True, "matchmaker": "debt"}
+DECISION = {"pairs": "agg_vic", "aggressor_view": "decision", "role_loss": True}
 
 
 def difference(a: str, b: str) -> dict[str, object]:
@@ -45,6 +58,17 @@ def test_the_table_has_the_registered_rows_in_order():
         ("placebo_inert", {"pairs": "neutral_neutral", "grad_match": True, "role_loss": True}),
         ("placebo_agg", {"pairs": "agg_neutral", "grad_match": True, "role_loss": True}),
         ("shuffled", {"pairs": "agg_vic_shuffled", "grad_match": True, "role_loss": True}),
+        ("tvt", {"tvt": True}),
+        ("matchmaker", {"matchmaker": "debt"}),
+        ("karmic", KARMIC),
+        ("tvt_shuffle", {"tvt": True, "tvt_placebo": "shuffle"}),
+        ("tvt_random_time", {"tvt": True, "tvt_placebo": "random_time"}),
+        ("karmic_shuffle", {**KARMIC, "tvt_placebo": "shuffle"}),
+        ("karmic_value", {**KARMIC, "harm": "value"}),
+        ("matchmaker_random", {"matchmaker": "random_pairs"}),
+        ("tvt_random_pairs", {"tvt": True, "matchmaker": "random_pairs"}),
+        ("karma+karmic", {**DECISION, **KARMIC}),
+        ("karma_out+karmic", {"pairs": "agg_vic", "role_loss": True, **KARMIC}),
     ],
 )
 def test_a_condition_differs_from_baseline_in_exactly_the_fields_it_claims(name, claims):

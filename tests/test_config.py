@@ -75,7 +75,7 @@ def test_what_we_write_other_yaml_readers_read_alike(tmp_path):
     config.dump(tmp_path / "x.yaml")
     data = yaml.safe_load((tmp_path / "x.yaml").read_text())
     assert data["about"] == config.about
-    assert data["matchmaker"]["mode"] in ("off", False)  # YAML 1.1 readers take off for false
+    assert data["matchmaker"]["max_pairs"] is None
 
 
 def test_resolving_writes_out_every_parameter_of_the_world_and_changes_nothing():
@@ -288,3 +288,27 @@ def test_the_schema_is_light_to_import():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_the_memory_of_a_file_and_that_of_python_have_the_same_defaults():
+    from dataclasses import asdict
+
+    from karma_rllib.config import Tvt
+    from karma_rllib.credit.params import TvtParams
+
+    own = Tvt().model_dump()
+    assert own.pop("memory_read") is True
+    assert own.pop("key_weight") == 0.1
+    assert own == asdict(TvtParams())
+
+
+def test_the_society_of_a_file_and_that_of_python_have_the_same_defaults():
+    from dataclasses import asdict
+
+    from karma_rllib.config import Matchmaker
+    from karma_rllib.society.ledger import LedgerParams
+    from karma_rllib.society.matchmaker import MatchmakerParams
+
+    python = {**asdict(LedgerParams()), **asdict(MatchmakerParams())}
+    assert python.pop("mode") == "off"  # the condition's
+    assert Matchmaker().model_dump() == python

@@ -15,6 +15,12 @@ SENTENCES = {
     "a_word": "holds plain 'smoke', not a mapping",
     "apples_without_bank": "line 4: `mirror.bank_mode` is in_batch, but apple frames",
     "bank_smaller_than_draw": "line 3: `mirror.pairs_per_minibatch` is 64, but the bank holds only",
+    "blame_without_bound": "line 4: `tvt.alpha` is 1.5, but it must be at most 1",
+    "endless_exclusion": "line 5: `tvt.exclusion` is gl, but at gamma 1 and gae_lambda 1",
+    "misspelt_harm": "did you mean 'surprise'?",
+    "more_shares_than_slots": "line 5: `tvt.read_top_k` is 5, but a memory has only",
+    "pair_beyond_the_beam": "line 4: `matchmaker.pair_distance` is 9, but the beam reaches only",
+    "recall_without_keys": "line 5: `tvt.key_weight` is 0, but match soft recalls by keys",
     "binary": "not a text file",
     "broken_without_waste": "line 3: `conditions`: 'broken' pairs zapping a rival with cleaning",
     "contrast_without_waste": "line 3: `conditions`: 'karma_contrast' keeps cleaning waste apart",
@@ -33,7 +39,8 @@ SENTENCES = {
     "kinship_on": "line 4: `kinship.scheme` is 'siblings', but it must be 'none'",
     "latin1": "not a text file (byte 9 is not UTF-8)",
     "learners_split_worlds": "line 4: `resources.num_learners` is 3, but must divide `ppo.envs`",
-    "matchmaker_on": "line 4: `matchmaker.mode` is 'debt', but it must be 'off'",
+    "matchmaker_on": "line 4: unknown key `matchmaker.mode` (value 'debt'); what rigs spawns is "
+    "the condition's",
     "memory_before_the_hit": "line 4: `mirror.align_layer` is h, the memory after a hit, but",
     "memory_without_lstm": "line 4: `mirror.align_layer` is h, the memory, but the network has",
     "minibatch_above_batch": "line 3: `ppo.minibatch` is 2048, but a learner's batch has only 80",
@@ -59,7 +66,8 @@ SENTENCES = {
     "tab_indented": "line 4: not valid YAML",
     "text_for_a_number": "line 4: `ppo.lr` is 'fast', but it must be a number",
     "truth_for_a_number": "line 4: `mirror.weight` is true, but it must be a number",
-    "tvt_on": "line 4: `tvt.enabled` is true, but it must be false",
+    "tvt_on": "line 4: unknown key `tvt.enabled` (value true); whether value transport runs is the "
+    "condition's",
     "two_documents": "line 3: not valid YAML",
     "unclosed_bracket": "not valid YAML",
     "unknown_condition": "line 3: `conditions`: there is no condition 'karma_our'; did you mean "

@@ -90,7 +90,9 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. ppo.lr=1e-3."),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.")] = None,
-    conditions: Annotated[str | None, typer.Option(metavar="A,B", help="Conditions.")] = None,
+    conditions: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Conditions; all: those of the file.")
+    ] = None,
     num_env_runners: Annotated[int | None, typer.Option(help="Sampling processes.")] = None,
     num_learners: Annotated[int | None, typer.Option(help="Learner processes.")] = None,
     num_gpus: Annotated[float | None, typer.Option(help="GPUs per learner.")] = None,
@@ -109,7 +111,7 @@ def train(
         "resources.num_learners": num_learners,
         "resources.num_gpus": num_gpus,
         "tracking.wandb": wandb.value if wandb else None,
-        "conditions": f"[{conditions}]" if conditions is not None else None,
+        "conditions": f"[{conditions}]" if conditions not in (None, "all") else None,
     }
     texts = [f"{key}={value}" for key, value in flags.items() if value is not None]
     config = training.load(file, [*(overrides or []), *texts], seeds)

@@ -17,7 +17,7 @@ from rich.table import Table
 from karma_rllib import conditions, worlds
 from karma_rllib.cli import examples
 from karma_rllib.config import ConfigError, ExperimentConfig
-from karma_rllib.config.counterparts import SEED_KEYS, SEED_OPTIONS
+from karma_rllib.config.counterparts import KARMIC_OPTIONS, SEED_KEYS, SEED_OPTIONS
 from karma_rllib.config.errors import nearest
 from karma_rllib.config.experiment import section_models
 
@@ -121,11 +121,11 @@ def _section(console: Console, name: str, about: str, fields: dict[str, FieldInf
 
 
 def _counterparts(console: Console) -> None:
-    table = Table(title="Keys of the original KARMA files and their counterparts here")
+    table = Table(title="Keys and options of the original scripts and their counterparts here")
     table.title_justify, table.box = "left", box.SIMPLE_HEAD
     table.add_column("there", no_wrap=True)
     table.add_column("here", no_wrap=True)
-    for there, here in {**SEED_KEYS, **SEED_OPTIONS}.items():
+    for there, here in {**SEED_KEYS, **SEED_OPTIONS, **KARMIC_OPTIONS}.items():
         table.add_row(there, here)
     console.print(table)
 

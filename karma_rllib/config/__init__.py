@@ -8,17 +8,15 @@ from karma_rllib.config.errors import ConfigError
 from karma_rllib.config.experiment import ExperimentConfig, first_seeds
 from karma_rllib.config.sections import (
     Budget,
-    Kinship,
-    Matchmaker,
     Mirror,
     Module,
     Ppo,
     Resources,
     Role,
     Tracking,
-    Tvt,
     World,
 )
+from karma_rllib.config.society import Kinship, Matchmaker, Tvt
 
 __all__ = [
     "Budget",

@@ -135,6 +135,35 @@ def _alignable(config: ExperimentConfig) -> None:
         )
 
 
+def _society(config: ExperimentConfig) -> None:
+    """What the memory and the matchmaker can do in this world, with this learner."""
+    rows = [conditions.condition(name) for name in config.conditions]
+    match, tvt, ppo = config.matchmaker, config.tvt, config.ppo
+    reach = getattr(config.world_params, "beam_length", match.pair_distance)
+    if match.pair_distance > reach and any(row.matchmaker != "off" for row in rows):
+        raise ConfigError(
+            f"`matchmaker.pair_distance` is {match.pair_distance}, but the beam reaches only "
+            f"`world.beam_length` = {reach} cells: a creditor could not hit its debtor"
+        )
+    transports = any(row.tvt for row in rows)
+    rate = ppo.gamma * ppo.gae_lambda if tvt.exclusion == "gl" else ppo.gamma
+    if transports and tvt.exclusion in ("gl", "g") and rate >= 1:
+        raise ConfigError(
+            f"`tvt.exclusion` is {tvt.exclusion}, but at gamma {ppo.gamma:g} and gae_lambda "
+            f"{ppo.gae_lambda:g} that horizon has no end: give it as a number of env-steps"
+        )
+    if transports and tvt.match == "soft" and tvt.key_weight == 0:
+        raise ConfigError(
+            "`tvt.key_weight` is 0, but match soft recalls by keys, which would stay random; give "
+            "it a weight or use a hard match"
+        )
+    if transports and tvt.read_top_k > tvt.memory_slots:
+        raise ConfigError(
+            f"`tvt.read_top_k` is {tvt.read_top_k}, but a memory has only `tvt.memory_slots` = "
+            f"{tvt.memory_slots} slots"
+        )
+
+
 def _batch(config: ExperimentConfig) -> None:
     learners = max(1, config.resources.num_learners)
     ppo = config.ppo
@@ -167,6 +196,7 @@ _RULES: tuple[Callable[[ExperimentConfig], None], ...] = (
     _cure,
     _mirror_acts,
     _alignable,
+    _society,
     _batch,
     _evaluation,
 )

@@ -32,6 +32,29 @@ SEED_OPTIONS: dict[str, str] = {
 }
 """Options of the original training script and their counterparts."""
 
+KARMIC_OPTIONS: dict[str, str] = {
+    "--mode all": "--conditions all",
+    "--mode baseline": "--conditions baseline",
+    "--mode tvt": "--conditions tvt",
+    "--mode matchmaker": "--conditions matchmaker",
+    "--mode full": "--conditions karmic",
+    "--grid_size 30": "--set world.grid_size=30",
+    "--seed 42": "--set seeds=[42]",
+    "use_tvt=True": "condition tvt or karmic",
+    "KarmicMatchmaker(env)": "condition matchmaker or karmic",
+    "lr, gamma, clip, epochs": "ppo.lr, ppo.gamma, ppo.clip, ppo.epochs",
+    "hidden": "module.lstm",
+}
+"""Options and code of the original Karmic-RL script and their counterparts."""
+
+RETIRED: dict[str, str] = {
+    "tvt.enabled": "whether value transport runs is the condition's: name one that has it "
+    "(`conditions: [baseline, tvt, karmic]`)",
+    "matchmaker.mode": "what rigs spawns is the condition's: name one (`conditions: [baseline, "
+    "matchmaker, matchmaker_random]`)",
+}
+"""Switches that people look for in a section, and where they are instead."""
+
 OTHER_NAMES: dict[str, str] = {
     "learning_rate": "ppo.lr",
     "ppo_epochs": "ppo.epochs",
@@ -69,6 +92,10 @@ SECTIONS: dict[str, str] = {
     "karma": "mirror",
     "events": "mirror",
     "training": "ppo",
+    "memory": "tvt",
+    "transport": "tvt",
+    "ledger": "matchmaker",
+    "society": "matchmaker",
     "model": "module",
     "study": "seeds",
 }
@@ -103,6 +130,8 @@ def _top_hint(name: str, value: Any) -> str:
 def _inner_hint(path: Path) -> str:
     section, name = str(path[0]), str(path[-1])
     full = dotted(path)
+    if full in RETIRED:
+        return RETIRED[full]
     if full in SEED_KEYS:
         return f"its counterpart is `{SEED_KEYS[full]}`"
     best = nearest(name, keys_of(section))

@@ -18,17 +18,15 @@ from karma_rllib.config.counterparts import unknown_key
 from karma_rllib.config.errors import ConfigError, Origin, nearest, shown
 from karma_rllib.config.sections import (
     Budget,
-    Kinship,
-    Matchmaker,
     Mirror,
     Module,
     Ppo,
     Resources,
     Role,
     Tracking,
-    Tvt,
     World,
 )
+from karma_rllib.config.society import Kinship, Matchmaker, Tvt
 
 SEEDS = (42, 123, 202, 303, 404)
 """The first seeds of every experiment; the k-th further one is 101 k (505, 606, ...)."""
@@ -50,11 +48,11 @@ class ExperimentConfig(Section):
     )
     about: str = Field(default="", description="what it shows, what it costs, what to expect")
     world: World = Field(description="the world and its parameters, such as {profile: gathering}")
-    matchmaker: Matchmaker = Field(default=Matchmaker(), description="the debt ledger")
+    matchmaker: Matchmaker = Field(default=Matchmaker(), description="debts and rigged spawns")
     kinship: Kinship = Field(default=Kinship(), description="reward sharing")
     mirror: Mirror = Field(default=Mirror(), description="the mirror loss")
     role: Role = Field(default=Role(), description="the role loss")
-    tvt: Tvt = Field(default=Tvt(), description="value transport")
+    tvt: Tvt = Field(default=Tvt(), description="memory and transport")
     module: Module = Field(default=Module(), description="the network")
     ppo: Ppo = Field(default=Ppo(), description="the learner")
     budget: Budget = Field(default=Budget(), description="length and checkpoints")

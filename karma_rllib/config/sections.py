@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from karma_rllib.config.base import Section
 
@@ -28,70 +28,6 @@ class World(Section):
     def params(self) -> dict[str, Any]:
         """The world's own parameters as written, over the profile's."""
         return dict(self.model_extra or {})
-
-
-class Matchmaker(Section):
-    """The debt ledger; in this version it is kept and reported but never acted on."""
-
-    mode: Literal["off"] = Field(default="off", description="what decides spawns at reset")
-    debt_threshold: float = Field(
-        default=0.1,
-        ge=0,
-        description="debt above which a hit by the creditor counts as retribution [zaps]",
-    )
-    debt_unit: float = Field(default=1.0, gt=0, description="debt made by one predatory hit [zaps]")
-    apple_weight: float = Field(
-        default=1.0, gt=0, description="factor on that debt when the victim stood near an apple"
-    )
-    payment_mode: Literal["subtract", "scale", "clear"] = Field(
-        default="subtract", description="how a retributive hit pays a debt"
-    )
-    payment: float = Field(
-        default=1.0, ge=0, description="amount paid [zaps] (subtract) or factor on the debt (scale)"
-    )
-    debt_decay: float = Field(
-        default=1.0, ge=0, le=1, description="factor on all debts at every reset"
-    )
-    netting: bool = Field(default=False, description="cancel mutual debts against each other")
-
-    @model_validator(mode="after")
-    def _payable(self) -> Matchmaker:
-        if self.payment_mode == "subtract" and self.payment == 0:
-            raise ValueError(
-                "`matchmaker.payment` is 0, but payment_mode subtract needs more than 0"
-            )
-        if self.payment_mode == "scale" and self.payment >= 1:
-            raise ValueError(
-                f"`matchmaker.payment` is {self.payment}, but payment_mode scale needs a factor "
-                "below 1"
-            )
-        return self
-
-    @field_validator("mode", mode="before")
-    @classmethod
-    def _only_off(cls, value: Any) -> Any:
-        if value in ("debt", "random_pairs", "anti"):
-            raise ValueError("must be 'off': this version keeps the ledger but rigs no spawns")
-        return value
-
-
-class Kinship(Section):
-    """Reward sharing by relatedness; not in this version."""
-
-    scheme: Literal["none"] = Field(default="none", description="who is related to whom")
-
-
-class Tvt(Section):
-    """Semantic value transport; not in this version."""
-
-    enabled: bool = Field(default=False, description="transport losses back to past acts")
-
-    @field_validator("enabled")
-    @classmethod
-    def _not_yet(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("must be false: value transport is not part of this version")
-        return value
 
 
 class Mirror(Section):

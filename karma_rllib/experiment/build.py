@@ -34,6 +34,7 @@ def build_algorithm_config(
         .module(**config.module.as_dict())
         .mirror(**config.mirror.as_dict())
         .role(**config.role.as_dict())
+        .tvt(**config.tvt.as_dict())
         .ppo(**config.ppo.as_dict())
         .condition(condition)
         .start_from(start_from)

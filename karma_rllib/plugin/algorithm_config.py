@@ -6,7 +6,6 @@ misspelt key gives the same sentence in Python and in YAML.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from ray.rllib.algorithms.ppo.ppo import PPOConfig
@@ -17,14 +16,10 @@ import karma_rllib
 from karma_rllib import config as schema
 from karma_rllib.conditions import CONDITIONS
 from karma_rllib.conditions import condition as find_condition
-from karma_rllib.credit.params import TvtParams
 from karma_rllib.plugin.env_runner import SHARED_MODULE, BatchedEnvRunner
 from karma_rllib.plugin.module import KarmaModule
 
 ENV_NAME = "KarmicHarvest-v0"
-# What the memory remembers and charges, and two keys for the network: whether readings enter it,
-# and the factor on the loss that the memory's names are learned with.
-TVT_DEFAULTS: dict[str, Any] = {**asdict(TvtParams()), "memory_read": True, "key_weight": 0.1}
 
 
 def society_config(settings: dict[str, Any], mode: str) -> dict[str, Any]:
@@ -71,7 +66,7 @@ class KarmaConfig(PPOConfig):
         self.module_settings: dict[str, Any] = schema.Module().model_dump()
         self.mirror_settings: dict[str, Any] = schema.Mirror().model_dump()
         self.role_settings: dict[str, Any] = schema.Role().model_dump()
-        self.tvt_settings: dict[str, Any] = dict(TVT_DEFAULTS)
+        self.tvt_settings: dict[str, Any] = schema.Tvt().model_dump()
         self.condition_name = "baseline"
         self.start_from_path: str | None = None
         self.max_seq_len, self.action_floor, self.adam_eps = 32, 0.0, 1e-5
@@ -128,8 +123,7 @@ class KarmaConfig(PPOConfig):
 
         Whether there is a memory at all is the condition's.
         """
-        own = {k: v for k, v in settings.items() if k not in ("memory_read", "key_weight")}
-        self.tvt_settings = {**TVT_DEFAULTS, **settings, **asdict(TvtParams.of(own))}
+        self.tvt_settings = schema.Tvt.of(settings, where=("tvt",)).model_dump()
         return self
 
     def _sync_env_config(self) -> KarmaConfig:

@@ -14,7 +14,7 @@ from karma_rllib.analysis.metric_table import TABLE
 from karma_rllib.cli import app, examples
 from karma_rllib.conditions import CONDITIONS
 from karma_rllib.config import ExperimentConfig
-from karma_rllib.config.counterparts import SEED_KEYS, SEED_OPTIONS, keys_of
+from karma_rllib.config.counterparts import KARMIC_OPTIONS, SEED_KEYS, SEED_OPTIONS, keys_of
 from karma_rllib.config.experiment import section_models
 
 README = ROOT / "README.md"
@@ -62,7 +62,9 @@ def test_make_targets_and_karma_commands_in_the_text_exist(page):
 def test_options_in_the_text_belong_to_a_karma_command(page):
     commands = typer.main.get_command(app).commands.values()
     known = {o for c in commands for p in c.params for o in (*p.opts, *p.secondary_opts)}
-    theirs = {word.split()[0] for word in SEED_OPTIONS}  # of the original scripts
+    theirs = {
+        word.split()[0] for word in (*SEED_OPTIONS, *KARMIC_OPTIONS)
+    }  # of the original scripts
     for span in spans(page):
         if span.startswith("--"):
             assert span.split()[0] in known | theirs, span
@@ -99,6 +101,11 @@ def test_the_readme_shows_the_counterpart_of_every_original_key():
     for there, here in {**SEED_OPTIONS, **SEED_KEYS}.items():
         key, note, rest = here.partition(" (")
         assert f"| `{there}` | `{key}`{note}{rest} |" in text
+
+
+def test_the_readme_shows_the_counterpart_of_every_option_of_the_karmic_script():
+    for there, here in KARMIC_OPTIONS.items():
+        assert f"| `{there}` | `{here}` |" in README.read_text()
 
 
 def test_the_readme_marks_where_measured_results_go():
