@@ -211,7 +211,7 @@ def test_overrides_are_yaml_values_validated_like_the_file():
             "conditions=[baseline, karma_out]",
             "world.timeout=30",
             "mirror.aggressor_view=outcome",
-            "matchmaker.mode=off",
+            "matchmaker.pairing=softmax",
             "tracking.wandb=offline",
             "budget.agent_steps=2_000_000",
         ]
