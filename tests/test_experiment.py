@@ -43,9 +43,10 @@ def test_every_condition_builds_and_only_its_name_differs(name):
     built = build_algorithm_config(config, name, 7).to_dict()
     base = build_algorithm_config(config, "baseline", 7).to_dict()
     differs = {key for key in built if repr(built[key]) != repr(base[key])}
-    world = {} if conditions.condition(name).matchmaker == "off" else {"env_config"}
+    rigs = conditions.condition(name).matchmaker != "off"
+    world = {"env_config"} if rigs else set()
     assert differs - {"synced_env_keys"} <= {"condition_name"} | world
-    if world:  # of the world only who rigs its spawns
+    if rigs:  # of the world only who rigs its spawns
         extra = set(built["env_config"]) ^ set(base["env_config"])
         assert extra == {"matchmaker"}
     assert built["condition_name"] == name
