@@ -18,33 +18,19 @@ PLACEBO_STREAM = USER_STREAMS + 2000
 
 
 @njit(cache=True)
-def _is_other(rules: Rules, bank: Bank, at: tuple[int, int, int], opp: int, g: int) -> bool:
-    """Whether a slot is an own crime against another agent than `opp`, and old enough."""
-    if bank.role[at] != AGGRESSOR or bank.opp[at] == opp:
-        return False
-    return g - bank.g[at] > rules.exclusion
-
-
-@njit(cache=True)
 def _other_crime(
     rules: Rules, bank: Bank, who: tuple[int, int], opp: int, g: int, stream: Any, draw: int
 ) -> int:
-    """Slot of a random own crime against another agent than `opp`; -1 if there is none."""
+    """Slot of a random own crime, old enough, against another agent than `opp`; -1 if none."""
     w, v = who
-    held = range(oldest(bank, w, v, rules.slots), bank.events[w, v])
-    total = 0
-    for c in held:
-        total += _is_other(rules, bank, (w, v, c % rules.slots), opp, g)
-    if total == 0:
-        return -1
-    left = below(stream, draw, total)
-    for c in held:
+    role, opponent, when = bank.role[w, v], bank.opp[w, v], bank.g[w, v]
+    fits = np.zeros(rules.slots, np.bool_)
+    for c in range(oldest(bank, w, v, rules.slots), bank.events[w, v]):
         m = c % rules.slots
-        if _is_other(rules, bank, (w, v, m), opp, g):
-            if left == 0:
-                return m
-            left -= 1
-    return -1
+        other = role[m] == AGGRESSOR and opponent[m] != opp
+        fits[m] = other and g - when[m] > rules.exclusion
+    (slots,) = np.nonzero(fits)
+    return slots[below(stream, draw, len(slots))] if len(slots) else -1
 
 
 @njit(cache=True)
@@ -54,18 +40,8 @@ def _plain_step(
     """A random own step of this fragment without a zap, before the window; -1 if there is none."""
     w, v = who
     last = t - rules.exclusion  # rows [0, last) are old enough
-    total = 0
-    for r in range(last):
-        total += plain[r, w, v]
-    if total == 0:
-        return -1
-    left = below(stream, draw, total)
-    for r in range(last):
-        if plain[r, w, v]:
-            if left == 0:
-                return r
-            left -= 1
-    return -1
+    (rows,) = np.nonzero(plain[: max(0, last), w, v])
+    return rows[below(stream, draw, len(rows))] if len(rows) else -1
 
 
 @njit(cache=True)

@@ -17,26 +17,12 @@ from karma_rllib.worlds.events import AGGRESSOR, CLEANER, VICTIM
 
 
 @njit(cache=True)
-def _score(
-    rules: Rules, bank: Bank, at: tuple[int, int, int], opp: int, g: int, query: np.ndarray
-) -> float:
-    """Equation (1) of `recall`."""
-    s = -(g - bank.g[at]) / rules.tau_age
-    s += (bank.role[at] == AGGRESSOR) + (bank.opp[at] == opp)
-    key = bank.key[at]
+def _cosine(key: np.ndarray, query: np.ndarray) -> float:
+    """Inner product of two unit vectors (K,)."""
+    s = 0.0
     for i in range(len(query)):
         s += np.float64(key[i]) * query[i]
     return s
-
-
-@njit(cache=True)
-def _admitted(rules: Rules, bank: Bank, at: tuple[int, int, int], opp: int, g: int) -> bool:
-    """Whether a slot may be recalled at env-step g by one punished by `opp`."""
-    if g - bank.g[at] <= rules.exclusion:
-        return False
-    if rules.match == SOFT:
-        return True
-    return bank.role[at] == AGGRESSOR and (rules.match == HARD_ROLE or bank.opp[at] == opp)
 
 
 @njit(cache=True)
@@ -66,15 +52,21 @@ def _search(
 ) -> int:
     """Fill `event` (-1s before) and `score` (k,) with what `who` recalls; returns how many."""
     w, v = who
+    # Rows of this agent alone: handing whole banks to a function per slot costs ten times the work
+    role, opponent, when, key = bank.role[w, v], bank.opp[w, v], bank.g[w, v], bank.key[w, v]
     found = 0
     for c in range(bank.events[w, v] - 1, oldest(bank, w, v, rules.slots) - 1, -1):
-        at = (w, v, c % rules.slots)
-        if not _admitted(rules, bank, at, opp, g):
+        m = c % rules.slots
+        crime, same, age = role[m] == AGGRESSOR, opponent[m] == opp, g - when[m]
+        if age <= rules.exclusion:
+            continue
+        if rules.match != SOFT and not (crime and (same or rules.match == HARD_ROLE)):
             continue
         if rules.top_k == 1 and rules.match != SOFT:  # the latest crime
             event[0], score[0] = c, 0.0
             return 1
-        found = _insert(event, score, found, c, _score(rules, bank, at, opp, g, query))
+        s = crime + same + _cosine(key[m], query) - age / rules.tau_age  # equation (1) of `recall`
+        found = _insert(event, score, found, c, s)
     if rules.match == SOFT and found > 0 and score[0] < rules.theta:
         event[:] = -1
         return 0
