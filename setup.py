@@ -23,7 +23,7 @@ setup(
         "torch>=2.4",
         "numpy>=1.26",
         "numba>=0.60",  # the world kernels
-        "scipy>=1.11",
+        "scipy>=1.15",  # stats: bootstraps with a seeded generator
         "pandas>=2.0",
         "pettingzoo>=1.25",
         "supersuit>=3.9",
@@ -40,6 +40,7 @@ setup(
         "wandb>=0.17",
     ],
     extras_require={
+        "crosscheck": ["rliable>=1.2", "pandas<3"],  # the statistics once more, by another library
         "play": ["pygame-ce>=2.4"],  # render_mode="human"
         "dev": [
             "pytest>=8",

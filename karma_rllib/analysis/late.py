@@ -15,14 +15,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from karma_rllib.analysis import social
 from karma_rllib.analysis.metric_table import EVENT_MEANS
 from karma_rllib.analysis.runs import KEYS, MAIN
+from karma_rllib.analysis.stats import LEVEL, OFFSET, Interval, log_rates, t_interval
 
-LEVEL = 0.95  # of every interval
-OFFSET = 1e-4  # added to rates before logarithms are taken [per agent-step]
+__all__ = ["LEVEL", "OFFSET", "Interval", "t_interval"]
+
 BASELINE = "baseline"
 
 
@@ -78,15 +78,6 @@ DUAL_USE_ONLY = frozenset(
 CONTRASTED = ("violence_rate", "cooperation_rate", "yield_rate", "selectivity")
 
 
-class Interval(NamedTuple):
-    """A mean over n runs and its 95 % interval; the bounds are NaN where n < 2."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-
 def late_runs(frame: pd.DataFrame, late_fraction: float) -> pd.DataFrame:
     """One row per run: `run`, `condition`, `seed`, `agent_steps`, `branch`, then every metric."""
     rows = []
@@ -121,19 +112,6 @@ def metrics_of(counts: Mapping[str, float]) -> dict[str, float]:
         for key, (total, count) in EVENT_MEANS.items()
     }
     return social.rates(sums) | learner
-
-
-def t_interval(values: NDArray[np.float64]) -> Interval:
-    """Mean and 95 % Student t interval, `mean +- t_{n-1} s / sqrt(n)`; NaN values are left out."""
-    values = values[np.isfinite(values)]
-    n = len(values)
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    mean = float(values.mean())
-    if n == 1:
-        return Interval(mean, np.nan, np.nan, 1)
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
 
 
 def summarise(column: Column, values: NDArray[np.float64]) -> Interval:
@@ -197,4 +175,4 @@ def contrast_table(runs: pd.DataFrame) -> pd.DataFrame:
 def _logs(runs: pd.DataFrame, metric: str) -> NDArray[np.float64]:
     if metric == "selectivity":
         return runs["log_selectivity"].to_numpy(float)
-    return np.log(runs[metric].to_numpy(float) + OFFSET)
+    return log_rates(runs[metric].to_numpy(float))
