@@ -1,4 +1,4 @@
-"""The command line: ``karma train | resume | evaluate | compare | list``.
+"""The command line: ``karma train | compare | ...``; ``karma --help`` names all commands.
 
 This module only parses.  Every command imports what it needs when it runs, so that ``karma --help``
 answers at once.  Exit codes: 0 done, 1 a trial failed, 2 bad input, 130 interrupted.
@@ -115,7 +115,7 @@ def train(
     }
     texts = [f"{key}={value}" for key, value in flags.items() if value is not None]
     config = training.load(file, [*(overrides or []), *texts], seeds)
-    return training.train(config, storage, address, films=gif)
+    return training.train(config, storage, address, films=gif, file=file)
 
 
 @app.command()
@@ -158,6 +158,40 @@ def compare(
     from karma_rllib.cli import comparing
 
     comparing.compare(run_dirs, out, films=gif)
+
+
+@app.command()
+@_speaks
+def preregister(
+    file: Annotated[str, typer.Argument(help="Experiment file, or the name of an example.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.")] = None,
+) -> None:
+    """Write down what will be judged and how, before the first run."""
+    from karma_rllib.cli import judging
+
+    judging.preregister(file, overrides or [], seeds)
+
+
+@app.command()
+@_speaks
+def verdict(
+    run_dirs: Annotated[
+        list[Path], typer.Argument(help="Run folders; several give levels of a setting.")
+    ],
+    registration: Annotated[
+        Path | None, typer.Option(help="The registration; default: the run folder's own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: verdict.json in the run folder.")
+    ] = None,
+) -> None:
+    """Judge registered predictions: supported, refuted, inconclusive or not testable."""
+    from karma_rllib.cli import judging
+
+    judging.verdict(run_dirs, registration, out)
 
 
 @app.command(name="list")

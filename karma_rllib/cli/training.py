@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,16 +50,45 @@ def _first(listed: tuple[int, ...], count: int) -> tuple[int, ...]:
     return first_seeds(count)
 
 
-def train(config: ExperimentConfig, storage: Path, address: str | None, *, films: bool) -> int:
+def train(
+    config: ExperimentConfig,
+    storage: Path,
+    address: str | None,
+    *,
+    films: bool,
+    file: str | None = None,
+) -> int:
     """Run an experiment in a new folder and compare its conditions; returns the exit code.
+
+    Args:
+        config: what to run.
+        storage: where the run folder is made.
+        address: of a Ray cluster to join; None: this machine.
+        films: also film an episode of every condition.
+        file: where the experiment was read; its registration, if any, is copied to the run.
 
     Raises:
         ConfigError: it cannot be run here; nothing was written.
     """
     from karma_rllib import experiment
 
-    outcome = experiment.run(config, storage, address=address, on_start=_announce)
+    def begin(run_dir: Path) -> None:
+        _announce(run_dir)
+        if file is not None:
+            _take_registration(examples.find(file), run_dir)
+
+    outcome = experiment.run(config, storage, address=address, on_start=begin)
     return _finish(outcome, films=films)
+
+
+def _take_registration(file: Path, run_dir: Path) -> None:
+    """Copy the registration beside the experiment, so that `karma verdict` finds it."""
+    from karma_rllib.analysis import registration
+
+    source = registration.beside(file)
+    if source.is_file():
+        shutil.copyfile(source, run_dir / registration.IN_RUN)
+        typer.echo(f"registration: {_short(source.resolve())}")
 
 
 def resume(run_dir: Path, address: str | None, *, films: bool) -> int:
