@@ -44,30 +44,31 @@ class RoleMemory(nn.Module):
         super().__init__()
         self.context = nn.Linear(phi_size, CONTEXT)
         self.roles = nn.Linear(CONTEXT, len(ROLE_NAMES))
-        self.key = nn.Linear(CONTEXT, key_dim, bias=False)
-        self.query = nn.Linear(CONTEXT, key_dim, bias=False)
+        self.names = nn.Linear(CONTEXT, 2 * key_dim, bias=False)  # W_k above W_q: one product
         self.read = nn.Linear(CONTEXT, z_size, bias=False)  # no bias: no read adds exactly 0
         self.key_dim = key_dim
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw orthogonal weights, zero biases; `query` equals `key`, `read` is zero.
+        """Draw orthogonal weights, zero biases; W_q equals W_k, W_r is zero.
 
         With equal key and query maps an untrained memory already finds frames like the present
         one.
         """
-        for layer, gain in ((self.context, 2.0**0.5), (self.roles, 1.0), (self.key, 1.0)):
-            nn.init.orthogonal_(layer.weight, gain, generator=generator)
+        key = torch.empty(self.key_dim, CONTEXT)
+        weights = ((self.context.weight, 2.0**0.5), (self.roles.weight, 1.0), (key, 1.0))
+        for weight, gain in weights:
+            nn.init.orthogonal_(weight, gain, generator=generator)
         for layer in (self.context, self.roles):
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.read.weight)
         with torch.no_grad():
-            self.query.weight.copy_(self.key.weight)
+            self.names.weight.copy_(torch.cat((key, key)))
 
     def embed(self, phi: Tensor) -> Tensor:
         """Context of frames: phi (M, F) -> c (M, C) of (1)."""
         return F.relu(self.context(phi.detach().float()))
 
-    def names(self, phi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Context (M, C), key (M, K) and query (M, K) of frames, (1)."""
+    def name(self, phi: Tensor) -> tuple[Tensor, Tensor]:
+        """Context (M, C), and key and query (M, 2, K), of frames, (1)."""
         context = self.embed(phi)
-        return context, unit(self.key(context)), unit(self.query(context))
+        return context, unit(self.names(context).view(-1, 2, self.key_dim))

@@ -14,9 +14,8 @@ from torch import Tensor
 from karma_rllib.nets.alignment import infonce_loss
 from karma_rllib.nets.bank import EventBank, Frames
 from karma_rllib.nets.losses import role_loss
-from karma_rllib.nets.memory import RoleMemory
 from karma_rllib.nets.net import NUM_ROLES, MirrorNet
-from karma_rllib.nets.role import balanced_frames
+from karma_rllib.worlds.events import AGGRESSOR, CLEANER, NEUTRAL, ROLE_NAMES, VICTIM
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,12 @@ class MemorySpec:
 
     Attributes:
         weight: factor on the loss; 0 leaves the maps as they were drawn.
-        per_class: frames of each role in a draw from the bank [frames].
-        pairs: pairs of one zap in a draw from the bank [pairs].
+        pairs: P, pairs of one zap in a draw from the bank, and frames of each other role.
         tau: temperature of the contrast between queries and keys.
     """
 
     weight: float = 0.1
-    per_class: int = 32
-    pairs: int = 64
+    pairs: int = 32
     tau: float = 0.1
 
 
@@ -62,7 +59,7 @@ class MemoryTerm:
             Scalar loss, ready to be added, which depends on every parameter of the memory (with
             several learners each must receive a gradient in every step); and `role_loss` [nats],
             `role_accuracy`, `key_loss` [nats] and `key_accuracy` (share of queries whose own
-            aggressor's key scores highest), each only where the bank held enough frames.
+            aggressor's key scores highest); {} while the bank holds too few pairs.
 
         Raises:
             ValueError: a network without memory.
@@ -70,41 +67,30 @@ class MemoryTerm:
         memory = net.memory
         if memory is None:
             raise ValueError("the memory term needs a network with memory, but key_dim is 0.")
-        zero = 0.0 * torch.stack([p.sum() for p in memory.parameters()]).sum()
-        if self.spec.weight == 0:
-            return zero, {}
-        roles, stats = self._roles(net, memory)
-        keys, more = self._keys(net, memory)
-        return zero + self.spec.weight * (roles + keys), {**stats, **more}
-
-    def _roles(
-        self, net: MirrorNet, memory: RoleMemory
-    ) -> tuple[Tensor | float, dict[str, float | Tensor]]:
-        found = balanced_frames(self.bank, self.spec.per_class)
-        if found is None:
-            return 0.0, {}
-        groups, codes = found
-        context = memory.embed(encodings(net, groups))
-        labels = torch.tensor(codes, device=context.device).repeat_interleave(self.spec.per_class)
-        present = torch.zeros(NUM_ROLES, device=context.device)
-        present[codes] = 1.0
-        loss, stats = role_loss(memory.roles(context), labels, present)
-        return loss, {f"role_{key}": value for key, value in stats.items()}
-
-    def _keys(
-        self, net: MirrorNet, memory: RoleMemory
-    ) -> tuple[Tensor | float, dict[str, float | Tensor]]:
-        draw = self.bank.draw(self.spec.pairs)
+        draw = self.bank.draw(self.spec.pairs) if self.spec.weight else None
         if draw is None:
-            return 0.0, {}
-        _, key, query = memory.names(encodings(net, [draw.left, draw.right]))
-        P = len(draw.weight)
-        key, query = key[:P], query[P:]  # of aggressors, of victims
-        weight = torch.from_numpy(draw.weight).to(key.device)
-        loss = infonce_loss(query, key, weight, self.spec.tau)
-        with torch.no_grad():
-            own = (query @ key.T).argmax(1) == torch.arange(P, device=key.device)
-        return loss, {"key_loss": loss.detach(), "key_accuracy": own.float().mean()}
+            return 0.0 * torch.stack([p.sum() for p in memory.parameters()]).sum(), {}
+        P, groups, codes = len(draw.weight), [draw.left, draw.right], [AGGRESSOR, VICTIM]
+        for code in (NEUTRAL, CLEANER):
+            if self.bank.count(ROLE_NAMES[code]) >= self.bank.min_pairs:
+                groups.append(self.bank.singles(ROLE_NAMES[code], P))
+                codes.append(code)
+        context, names = memory.name(encodings(net, groups))
+        device = context.device
+        labels = torch.tensor(codes, device=device).repeat_interleave(P)
+        present = torch.zeros(NUM_ROLES, device=device)
+        present[codes] = 1.0
+        roles, stats = role_loss(memory.roles(context), labels, present)
+        key, query = names[:P, 0], names[P : 2 * P, 1]  # of aggressors, of victims
+        weight = torch.from_numpy(draw.weight).to(device)
+        keys = infonce_loss(query, key, weight, self.spec.tau)
+        own = (query @ key.T).argmax(1) == torch.arange(P, device=device)
+        untouched = 0.0 * memory.read.weight.sum()
+        return untouched + self.spec.weight * (roles + keys), {
+            **{f"role_{name}": value for name, value in stats.items()},
+            "key_loss": keys.detach(),
+            "key_accuracy": own.float().mean(),
+        }
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from karma_rllib.nets.bank import EventBank, Frames
+from karma_rllib.nets.bank import EventBank
 from karma_rllib.nets.losses import effective_number_weights, role_loss
 from karma_rllib.nets.mirror import ramp
 from karma_rllib.nets.net import NUM_ROLES, MirrorNet
@@ -113,17 +113,18 @@ class RoleTerm:
 
     def _draw(self, net: MirrorNet) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
         """Encode as many frames of each role the bank knows; None while it knows only one."""
-        drawn = balanced_frames(self.bank, self.spec.per_class)
-        if drawn is None:
+        bank, n = self.bank, self.spec.per_class
+        known = [r for r in ROLE_NAMES if bank.count(_SOURCE[r]) >= bank.min_pairs]
+        if len(known) < 2:
             return None
-        groups, known = drawn
+        groups = [bank.singles(role, n) for role in known]
         device = net.value_head.weight.device
         x = {k: np.concatenate([g[k] for g in groups]) for k in ("grid", "vec")}
         grid, vec = (torch.from_numpy(x[k]).to(device) for k in ("grid", "vec"))
         phi, z = net.encode(grid, vec)
-        codes = torch.tensor(known, device=device)
+        codes = torch.tensor([ROLE_NAMES.index(r) for r in known], device=device)
         present = torch.zeros(NUM_ROLES, device=device).index_fill_(0, codes, 1.0)
-        return phi, z, codes.repeat_interleave(self.spec.per_class), present
+        return phi, z, codes.repeat_interleave(n), present
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Class counts; the bank saves itself."""
@@ -132,20 +133,3 @@ class RoleTerm:
     def set_state(self, state: dict[str, NDArray[Any]]) -> None:
         """Take over what `get_state` returned."""
         self.counts = np.array(state["counts"], np.float64)
-
-
-def balanced_frames(bank: EventBank, per_class: int) -> tuple[list[Frames], list[int]] | None:
-    """Draw as many outcome frames of each role as the bank knows.
-
-    Args:
-        bank: where the frames come from.
-        per_class: frames of each role.
-
-    Returns:
-        One group of frames per role that has enough of them, and the codes of those roles; None
-        while there are fewer than two.
-    """
-    known = [r for r in ROLE_NAMES if bank.count(_SOURCE[r]) >= bank.min_pairs]
-    if len(known) < 2:
-        return None
-    return [bank.singles(r, per_class) for r in known], [ROLE_NAMES.index(r) for r in known]

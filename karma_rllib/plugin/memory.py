@@ -60,8 +60,8 @@ class Memory:
     ) -> None:
         if net.memory is None:
             raise ValueError("an external memory needs a network that was built with one.")
-        self.names, self.uid, self.gamma, self.lambda_ = (
-            net.memory.names,
+        self.name, self.uid, self.gamma, self.lambda_ = (
+            net.memory.name,
             lifetime.uid,
             gamma,
             lambda_,
@@ -116,12 +116,12 @@ class Memory:
 
     def _embed(self, phi: Tensor, events: Events) -> list[np.ndarray]:
         """Context, key and query, (W, N, .) each, of the agents that an event touched."""
-        touched = events.hit.any(-1) | events.hit.any(-2) | (events.cleaned > 0)
-        if touched.any():
+        if events.hit.any() or events.cleaned.any():
+            touched = events.hit.any(-1) | events.hit.any(-2) | (events.cleaned > 0)
             rows = torch.from_numpy(np.flatnonzero(touched)).to(phi.device)
-            named = torch.cat(self.names(phi.index_select(0, rows)), 1).cpu().numpy()
-            ends = np.cumsum([array.shape[-1] for array in self._named])[:-1]
-            for array, part in zip(self._named, np.split(named, ends, axis=1)):
+            context, names = self.name(phi.index_select(0, rows))
+            self._named[0][touched] = context.cpu().numpy()
+            for array, part in zip(self._named[1:], names.cpu().numpy().swapaxes(0, 1)):
                 array[touched] = part
         return self._named
 

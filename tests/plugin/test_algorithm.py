@@ -219,8 +219,9 @@ def test_two_runners_play_different_worlds(cluster, make_config):
 
 
 @pytest.mark.slow
-def test_a_killed_runner_is_restarted_and_training_goes_on(cluster, make_config):
-    config = make_config().env_runners(num_env_runners=2)
+@pytest.mark.parametrize("arm", ["baseline", "karmic"])
+def test_a_killed_runner_is_restarted_and_training_goes_on(cluster, make_config, arm):
+    config = make_config(arm).env_runners(num_env_runners=2)
     config.fault_tolerance(restart_failed_env_runners=True)
     algorithm = config.build_algo()
     algorithm.train()
