@@ -56,7 +56,7 @@ def sprout(s: One, r: Rules, f_glob: Any) -> None:
     """
     sk = stream_key(s.key[0], s.g[0], h.S_SPROUT)
     need = h.SITE if r.sites_only else 0
-    most = np.uint64(r.sprout_max * f_glob * rng.FROM_UNIT) + np.uint64(1)
+    most = np.uint64(min(1.0, r.sprout_max * f_glob) * rng.FROM_UNIT) + np.uint64(1)
     first, last = cell_number(r, 0, 0), cell_number(r, r.size - 1, r.size - 1)
     total = 0
     for start in range(first, last + 1, h.BLOCK):

@@ -63,7 +63,7 @@ class Rules(NamedTuple):
     show_time: bool
     feedback_flags: bool
     vec_size: int  # D
-    sprout_max: float  # largest sprout probability at F_glob = 1
+    sprout_max: float  # largest sprout probability at F_glob = 1; above 1 if rates are
 
 
 def sprout_table(p: HarvestParams) -> np.ndarray:
@@ -138,7 +138,7 @@ def build_rules(p: HarvestParams) -> Rules:
         show_time=p.obs_time,
         feedback_flags=p.feedback_flags,
         vec_size=len(vec_names(p)),
-        sprout_max=min(1.0, float(sprout_table(p).max())),
+        sprout_max=float(sprout_table(p).max()),
     )
 
 

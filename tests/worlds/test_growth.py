@@ -110,6 +110,16 @@ def test_global_waste_holds_growth_back_linearly(wasted, f_glob):
     assert abs(grown / tried - p) < 3.29 * np.sqrt(p * (1 - p) / tried)
 
 
+def test_a_rate_above_one_is_multiplied_by_the_waste_factor_before_it_counts_as_certain():
+    world = scene(
+        [(0, 0, NORTH), (0, 1, NORTH)], waste=[(r, c) for r in range(2, 5) for c in range(5)],
+        grid_size=5, waste_depletion=1.0, regrow_mode="density", regrow_rates=(1.0,),
+        regrow_speed=2.5, regrow_sites_only=False,
+    )  # fmt: skip
+    act(world, NOOP, NOOP)  # F_glob = 1 - 15 / 25 = 0.4, p = 2.5 * 0.4
+    assert (world.frame().cells == 1).sum() == 8  # every free cell
+
+
 @pytest.mark.parametrize(("reach", "grows"), [(1, False), (2, True)])
 def test_local_waste_holds_back_its_neighbours_only(reach, grows):
     ring = [
