@@ -87,7 +87,7 @@ class Lifetime:
             "debt": np.zeros(B, np.float32),
             "debt_made": np.zeros(B, np.float32),
             "debt_paid": np.zeros(B, np.float32),
-            "rigged": self.rigged,
+            "rigged": np.zeros((B, N), np.int8),
             "pairs_wanted": np.zeros(B, np.int8),
             "pairs_rigged": np.zeros(B, np.int8),
         }
@@ -191,6 +191,7 @@ class Lifetime:
             told["debt_made"],
             told["debt_paid"],
         )
+        told["rigged"][:] = self.rigged
         for name in ("pairs_wanted", "pairs_rigged"):
             counts = getattr(self, name)
             told[name][:] = counts

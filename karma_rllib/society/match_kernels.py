@@ -16,7 +16,7 @@ from karma_rllib.society.matchmaker import ANTI, RANDOM_PAIRS, Match, Rules
 from karma_rllib.worlds.rng import below, stream_key, unit
 
 # Streams of the counter generator, keyed by the episode; the worlds use numbers below 64.
-S_TIES, S_DRAW, S_LUCK, S_PLACE = 4096, 4097, 4098, 4099
+S_TIES, S_DRAW, S_SHUFFLE, S_LUCK, S_PLACE = range(4096, 4101)
 STEP_ROW, STEP_COL = (-1, 0, 1, 0), (0, 1, 0, -1)  # unit vectors of the headings
 TIE = 1e-6  # [zaps]: far below any debt, only decides between equal ones
 
@@ -54,7 +54,7 @@ def matchmake(
         n = choose_pairs(rules, keys[b], episode[b], ledger[b], pairs)
         if rules.mode == RANDOM_PAIRS:
             n = n if rules.as_debt else rules.max_pairs
-            draw_pairs(stream_key(keys[b], episode[b], S_DRAW), n, N, pairs)
+            draw_pairs(stream_key(keys[b], episode[b], S_SHUFFLE), n, N, pairs)
         for k in range(n):
             match.debt[b, k] = ledger[b, pairs[k, 0], pairs[k, 1]]
         free = open_cells[b].copy()
@@ -131,7 +131,11 @@ def draw_pairs(draw: Any, n: int, N: int, pairs: np.ndarray) -> None:
 
 @njit(cache=True)
 def put_pair(rules: Rules, place: Any, k: int, pair: Any, free: Any, pos: Any, head: Any) -> bool:
-    """Place pair k of one world and take its cells off `free` (G, G); False if nothing fits."""
+    """Place pair k of one world; False if nothing fits.
+
+    Takes the pair's cells off `free` (G, G), and those between them: no later pair may stand in
+    the creditor's line.
+    """
     G = len(free)
     debtor, creditor = pair[0], pair[1]
     if rules.mode == ANTI:
@@ -152,6 +156,8 @@ def put_pair(rules: Rules, place: Any, k: int, pair: Any, free: Any, pos: Any, h
         d, row, col = spot % 4, spot // 4 // G, spot // 4 % G
         to_row = row + rules.distance * STEP_ROW[d]
         to_col = col + rules.distance * STEP_COL[d]
+        for step in range(1, rules.distance):
+            free[row + step * STEP_ROW[d], col + step * STEP_COL[d]] = False
         head[creditor] = d
         if rules.heading != 1:  # 1: random, the world draws it
             head[debtor] = d if rules.heading == 0 else (d + 2) % 4

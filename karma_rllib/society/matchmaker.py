@@ -10,7 +10,8 @@ At a reset, in the worlds that reset:
 2. `put_pair` rigs a pair, with probability `debt_strength`: the creditor on a random open cell,
    facing the debtor `pair_distance` cells ahead of it, all such spots alike likely.  A pair for
    which the map has no spot stays unrigged and is counted as wanted, not as rigged.
-3. Everyone else enters at random, as without a matchmaker.
+3. Everyone else enters at random, as without a matchmaker.  At a distance above 1 a bystander may
+   thus come to stand between the two.
 
 Modes: `off`; `debt`, as above; `random_pairs`, the contact placebo: as many pairs as `debt` would
 rig, of agents drawn at random; `anti`: debtor and creditor start as far apart as the map allows.
@@ -112,6 +113,11 @@ class MatchmakerParams:
 
 
 def _one_of(key: str, value: Any, options: tuple[str, ...]) -> None:
+    if value is False and "off" in options:
+        raise ValueError(
+            f"matchmaker.{key} is False: it must be one of {', '.join(options)}; YAML reads a bare "
+            'off as false, write "off" in quotes.'
+        )
     if value not in options:
         near = get_close_matches(str(value), options, 1, 0.0)[0]
         raise ValueError(

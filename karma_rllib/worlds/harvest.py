@@ -135,7 +135,8 @@ class HarvestWorld:
 
     All fields of `HarvestParams` (`karma_rllib.worlds.harvest_params`), with units and ranges; the
     named sets are in `karma_rllib.worlds.harvest_profiles`.  `grid_size`, `num_agents` and the
-    observation keys change shapes, nothing else does.
+    observation keys change shapes, nothing else does.  Profile `contested_patch` keeps one central
+    patch of 16 sites at every `grid_size`: a larger map has no more food, only more way to it.
 
     ## Randomness
 

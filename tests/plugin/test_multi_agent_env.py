@@ -72,6 +72,18 @@ def test_a_batch_of_the_same_world_has_the_same_rules():
     assert {key: box.shape for key, box in one.items()} == life.obs_shapes
 
 
+def test_the_config_employs_a_matchmaker_in_one_world_and_in_a_batch():
+    rules = {"mode": "debt", "pair_distance": 2}
+    env = KarmaMultiAgentEnv({**SHORT, "matchmaker": rules})
+    life = env.make_batched(3)
+    assert life.matchmaker_params.mode == "debt"
+    life.ledger[:, 0, 1] = 1.0
+    life.reset()
+    assert life.rigged.tolist() == [[2, 1, 0, 0]] * 3
+    with pytest.raises(ValueError, match="did you mean 'pair_distance'"):
+        KarmaMultiAgentEnv({**SHORT, "matchmaker": {"pair_distence": 2}})
+
+
 def test_a_misspelt_config_key_is_one_sentence():
     with pytest.raises(ValueError, match="did you mean 'max_steps'"):
         KarmaMultiAgentEnv({"max_step": 5})

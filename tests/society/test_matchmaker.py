@@ -1,5 +1,7 @@
 """The matchmaker: who is paired, where they start, and what it must leave alone."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,6 +127,18 @@ def test_nobody_starts_on_waste_on_a_wall_or_on_another(seed, mode):
         assert (frame.cells[frame.pos[:, 0], frame.pos[:, 1]] == 0).all()
 
 
+def test_no_second_pair_stands_in_a_creditors_line():
+    life = indebted(num_worlds=300, matchmaker={"mode": "debt", "pair_distance": 3})
+    life.reset()
+    assert life.pair_rigged.mean() > 0.95
+    for b in range(300):
+        frame = life.world.frame(b)
+        others = {tuple(frame.pos[n]) for pair in life.pairs[b] for n in pair}
+        for _, creditor in life.pairs[b]:
+            line = {ahead(frame.pos[creditor], frame.head[creditor], k) for k in (1, 2)}
+            assert not line & others
+
+
 def test_a_pair_without_room_is_counted_as_wanted_and_not_as_rigged():
     life = make_lifetime(
         num_worlds=2, grid_size=5, num_agents=2, max_steps=5, apple_layout="uniform",
@@ -191,6 +205,21 @@ def test_off_is_the_bare_world_and_strength_zero_spawns_like_it():
     assert not none.pair_rigged.any()
 
 
+def test_a_matchmaker_that_never_rigs_leaves_a_whole_life_as_it_is():
+    small = {"num_worlds": 3, "seed": 4, "grid_size": 6, "num_agents": 4, "max_steps": 15}
+    off, none = (
+        make_lifetime(matchmaker=rules, **small)
+        for rules in (None, {"mode": "debt", "debt_strength": 0.0})
+    )
+    off.reset()
+    none.reset()
+    for (_, _, a), (_, _, b) in zip(live(off, 100), live(none, 100)):
+        np.testing.assert_array_equal(a.obs["grid"], b.obs["grid"])
+        np.testing.assert_array_equal(off.ledger, none.ledger)
+        assert not b.events.rigged.any()
+    assert none.pairs.max() > 0
+
+
 def test_strength_is_the_probability_of_being_rigged():
     life = indebted(num_worlds=2000, matchmaker={"mode": "debt", "debt_strength": 0.3})
     life.reset()
@@ -240,10 +269,12 @@ def test_the_matchmaker_reads_debts_before_they_decay():
 
 
 @pytest.mark.parametrize("mode", ["debt", "random_pairs", "anti"])
-def test_a_world_lives_the_same_life_alone_and_in_a_batch(mode):
+def test_a_world_lives_the_same_life_alone_and_in_a_batch_on_two_threads(mode):
     rules = {"mode": mode, "debt_strength": 0.7, "pairing": "softmax"}
     small = {"grid_size": 6, "num_agents": 5, "max_steps": 15, "timeout": 3}
-    many = make_lifetime(num_worlds=5, seed=1, first_uid=10, matchmaker=rules, **small)
+    many = make_lifetime(
+        num_worlds=5, seed=1, first_uid=10, num_threads=2, matchmaker=rules, **small
+    )
     one = make_lifetime(num_worlds=1, seed=1, first_uid=13, matchmaker=rules, **small)
     many.reset()
     one.reset()
@@ -253,7 +284,8 @@ def test_a_world_lives_the_same_life_alone_and_in_a_batch(mode):
     assert one.pairs.max() > 0
 
 
-def test_a_restored_lifetime_goes_on_with_the_same_matches():
+@pytest.mark.parametrize("way", ["state", "pickle"])
+def test_a_restored_lifetime_goes_on_with_the_same_matches(way):
     rules = {"mode": "debt"}
     small = {"grid_size": 6, "num_agents": 4, "max_steps": 15, "timeout": 3}
     life = make_lifetime(num_worlds=3, seed=2, matchmaker=rules, **small)
@@ -262,15 +294,58 @@ def test_a_restored_lifetime_goes_on_with_the_same_matches():
         pass
     copy = make_lifetime(num_worlds=3, seed=2, matchmaker=rules, **small)
     copy.set_state(life.get_state())
+    if way == "pickle":
+        copy = pickle.loads(pickle.dumps(life))
     np.testing.assert_array_equal(copy.rigged, life.rigged)
     for (_, _, a), (_, _, b) in zip(live(life, 40, seed=5), live(copy, 40, seed=5)):
         np.testing.assert_array_equal(a.obs["grid"], b.obs["grid"])
         np.testing.assert_array_equal(a.events.rigged, b.events.rigged)
 
 
+def test_the_events_of_a_step_still_tell_its_episode_after_the_reset():
+    life = indebted()
+    life.reset()
+    events = life.step(np.zeros((4, 5), int)).events
+    told = events.rigged.copy()
+    life.ledger[:] = 0
+    life.reset()
+    np.testing.assert_array_equal(events.rigged, told)
+    assert not life.rigged.any()
+
+
+def test_debt_made_minus_debt_paid_adds_up_to_the_debt():
+    life = make_lifetime(
+        num_worlds=3, grid_size=6, num_agents=4, max_steps=15, timeout=3, seed=6,
+        matchmaker={"mode": "debt"},
+    )  # fmt: skip
+    life.reset()
+    total = np.zeros(3)
+    for _, _, out in live(life, 200):
+        total += out.events.debt_made - out.events.debt_paid
+        np.testing.assert_allclose(out.events.debt, total, atol=1e-4)
+        np.testing.assert_allclose(out.events.debt, life.ledger.sum((1, 2)), atol=1e-4)
+    assert total.sum() > 0
+
+
+def test_a_policy_that_knows_no_debts_retaliates_at_chance_level():
+    """Chance: each hit dealt by any agent but its victim, all alike likely."""
+    life = make_lifetime(num_worlds=64, seed=8, grid_size=8, num_agents=5, max_steps=100, timeout=5)
+    life.reset()
+    hits = retributive = chance = 0.0
+    for before, _, out in live(life, 1000, zap=0.2):
+        events = out.events
+        hits += events.hit.sum()
+        retributive += events.retributive.sum()
+        creditors = (before > np.float32(0.1)).sum(2)  # of each victim, (B, N)
+        chance += (events.hit.sum(1) * creditors).sum() / 4
+    assert hits > 5000
+    assert retributive / hits == pytest.approx(chance / hits, abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
+        ({"mode": False}, ["mode is False", '"off" in quotes']),
         ({"mode": "dept"}, ["matchmaker.mode", "'dept'", "did you mean 'debt'"]),
         ({"debt_strengh": 1}, ["debt_strengh", "did you mean 'debt_strength'"]),
         ({"debt_strength": 1.5}, ["debt_strength", "1.5", "[0, 1]"]),

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from karma_rllib import worlds
@@ -108,6 +109,33 @@ def test_the_default_profile_is_gathering_with_the_published_values():
 def test_the_patch_follows_the_map_unless_it_is_given(size, half):
     assert worlds.resolve_params("harvest-v0", grid_size=size).half == half
     assert worlds.resolve_params("harvest-v0", grid_size=size, patch_half=1).half == 1
+
+
+@pytest.mark.parametrize("size", [10, 20, 30])
+def test_the_contested_patch_keeps_its_sixteen_sites_in_the_middle_and_its_zaps_at_any_size(size):
+    world = worlds.make(
+        "harvest-v0", num_worlds=16, seed=0, profile="contested_patch", grid_size=size
+    )
+    world.reset()
+    rows, cols = (world.frame().cells == 1).nonzero()  # every site holds an apple at first
+    middle = range(size // 2 - 2, size // 2 + 2)
+    assert set(zip(rows.tolist(), cols.tolist())) == {(r, c) for r in middle for c in middle}
+    draw = np.random.default_rng(0)
+    hits = 0
+    for _ in range(250):
+        hits += world.step(draw.integers(0, 8, (16, 5))).events.hit.sum()
+    assert hits > 5  # even of players who look at nothing
+
+
+def test_the_contested_patch_is_gathering_but_for_its_sizes():
+    patch, usual = (worlds.resolve_params("harvest-v0", name) for name in
+                    ("contested_patch", "gathering"))  # fmt: skip
+    differ = {key for key, value in patch.model_dump().items() if value != getattr(usual, key)}
+    assert differ == {"profile", "grid_size", "num_agents"}
+    assert patch.patch_half == usual.patch_half == 2
+    assert (patch.max_steps, patch.timeout, patch.respawn_prob) == (250, 25, 0.02)
+    assert (patch.reward_zap_agent, patch.victim_penalty, patch.zap_cost) == (0.1, 0.5, 0.01)
+    assert patch.waste_mode == "none"
 
 
 def test_parameters_cannot_be_changed_and_survive_a_round_trip():
