@@ -16,12 +16,13 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from karma_rllib.nets import planes
 from karma_rllib.nets.memory import RoleMemory
 from karma_rllib.nets.spec import PRESETS, NetSpec, make_spec
 
@@ -77,6 +78,7 @@ class MirrorNet(nn.Module):
     """
 
     _scale: Tensor
+    _byte_scale: Tensor
 
     def __init__(
         self,
@@ -106,6 +108,9 @@ class MirrorNet(nn.Module):
             )
         self.grid_scale = tuple(float(x) for x in scales)
         self.register_buffer("_scale", torch.tensor(self.grid_scale), persistent=False)
+        cells = self.grid_shape[0] * self.grid_shape[1] * self.grid_shape[2]
+        every = torch.tensor(self.grid_scale).repeat(cells // len(self.grid_scale))
+        self.register_buffer("_byte_scale", every, persistent=False)
         self.role_head_input = role_head_input
         self.memory_key_dim = int(memory_key_dim)
         with torch.random.fork_rng(devices=[]):  # layer constructors draw; the caller's RNG stays
@@ -186,6 +191,7 @@ class MirrorNet(nn.Module):
         Returns:
             phi (M, F) in the arithmetic of `spec.dtype`, and z (M, Z) in float32.
         """
+        deeper: Sequence[nn.Module] = list(self.mlp)
         with _autocast(self.spec.dtype, grid.device):
             if self.convs:
                 # uint8 NHWC -> float NHWC seen as NCHW: one pass, and the result already has the
@@ -196,14 +202,27 @@ class MirrorNet(nn.Module):
                 phi = x.permute(0, 2, 3, 1).flatten(1)  # a view: rows are (y, x, channel)
                 if self.mlp:
                     phi = torch.cat((phi, vec), 1)
+            elif self._sparse(grid):
+                phi = F.relu(
+                    planes.linear(cast("nn.Linear", self.mlp[0]), grid, vec, self._byte_scale)
+                )
+                deeper = deeper[1:]
             else:
                 phi = torch.cat((self._scaled(grid).flatten(1), vec), 1)  # converts and joins
-            for layer in self.mlp:
+            for layer in deeper:
                 phi = F.relu(layer(phi))
             z = self.entry(phi, vec)
             for layer in self.projector:
                 z = layer(F.relu(z))
         return phi, z.float()  # phi is wide: it is converted only where it is read
+
+    def _sparse(self, grid: Tensor) -> bool:
+        """Whether the first layer visits set bytes only: 0/1 planes, mostly empty, on the CPU.
+
+        A property of the world, not of the frames at hand, so that all frames take one road.
+        """
+        planes_only = 2 * self.grid_scale.count(1.0) > len(self.grid_scale)
+        return bool(self.mlp) and planes_only and grid.device.type == "cpu"
 
     def _scaled(self, grid: Tensor) -> Tensor:
         """The grid in [0, 1]; bytes stay bytes where they are 0/1 planes already."""
