@@ -103,6 +103,7 @@ def _bare_step(net: Any, optimizer: Any, batch: dict[str, Any], index: torch.Ten
         valid,
         act & valid,
         entropy_coeff=0.01,
+        normalised=True,
     )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

@@ -36,6 +36,7 @@ def ppo_loss(
     vf_clip: float | None = None,
     entropy_coeff: float = 0.0,
     kl_coeff: float = 0.0,
+    normalised: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Clipped policy loss, value loss, entropy bonus and KL penalty.
 
@@ -50,8 +51,8 @@ def ppo_loss(
     RLlib's PPOTorchLearner, `vf_clip` included, which there bounds the squared error.
 
     Args:
-        logits: scores of the current policy, (S, T, A); normalised here.
-        old_logits: scores of the policy that acted, (S, T, A); normalised here.
+        logits: scores of the current policy, (S, T, A).
+        old_logits: scores of the policy that acted, (S, T, A).
         actions: integer (S, T).
         old_logp: log pi_old(a|o) as recorded, (S, T) [nats].
         advantages: A, standardised or not, (S, T).
@@ -64,6 +65,8 @@ def ppo_loss(
         vf_clip: largest squared error that is counted; None for no limit.
         entropy_coeff: weight of the entropy bonus.
         kl_coeff: weight of the KL penalty.
+        normalised: both scores are log-probabilities already, as `MirrorNet` gives them; else
+            they are normalised here.
 
     Returns:
         Scalar loss, and detached scalars: total, policy_loss, vf_loss, vf_loss_unclipped,
@@ -74,38 +77,50 @@ def ppo_loss(
         Schulman et al. 2017, arXiv:1707.06347, eq. 7 to 9.
     """
     act = act_mask & valid_mask
-    logp_all, old_all = F.log_softmax(logits, -1), F.log_softmax(old_logits, -1)
+    acting, valid, zero = (
+        act.sum().clamp(min=1),
+        valid_mask.sum().clamp(min=1),
+        logits.new_zeros(()),
+    )
+    logp_all, old_all = logits, old_logits
+    if not normalised:
+        logp_all, old_all = F.log_softmax(logits, -1), F.log_softmax(old_logits, -1)
+
+    def of_acting(x: Tensor) -> Tensor:
+        return torch.where(act, x, zero).sum() / acting
+
+    def of_valid(x: Tensor) -> Tensor:
+        return torch.where(valid_mask, x, zero).sum() / valid
+
     logp = logp_all.gather(-1, actions.long()[..., None]).squeeze(-1)
-    rho = torch.where(act, logp - old_logp, 0.0).exp()  # masked before exp: no inf in padding
+    rho = torch.where(act, logp - old_logp, zero).exp()  # masked before exp: no inf in padding
     surrogate = torch.min(advantages * rho, advantages * rho.clamp(1 - clip, 1 + clip))
-    entropy = masked_mean(-(logp_all.exp() * logp_all).sum(-1), act)
-    kl = masked_mean((old_all.exp() * (old_all - logp_all)).sum(-1), act)
+    entropy = of_acting(-(logp_all.exp() * logp_all).sum(-1))
+    kl = of_acting(
+        (old_all.exp() * (old_all - (logp_all if kl_coeff else logp_all.detach()))).sum(-1)
+    )
     error = (values - value_targets).square()
     clipped = error if vf_clip is None else error.clamp(max=vf_clip)
-    policy_loss, vf_loss = -masked_mean(surrogate, act), masked_mean(clipped, valid_mask)
+    policy_loss, vf_loss = -of_acting(surrogate), of_valid(clipped)
     total = policy_loss + vf_coeff * vf_loss - entropy_coeff * entropy
     if kl_coeff:
         total = total + kl_coeff * kl
     with torch.no_grad():
         moved = (rho - 1.0).abs()
-        mse = masked_mean(error, valid_mask)
-        mean = masked_mean(value_targets, valid_mask)
-        spread = masked_mean((value_targets - mean).square(), valid_mask)
+        spread = of_valid((value_targets - of_valid(value_targets)).square())
         residual = value_targets - values
-        unexplained = masked_mean(
-            (residual - masked_mean(residual, valid_mask)).square(), valid_mask
-        )
+        unexplained = of_valid((residual - of_valid(residual)).square())
         stats = {
             "total": total.detach(),
             "policy_loss": policy_loss.detach(),
             "vf_loss": vf_loss.detach(),
-            "vf_loss_unclipped": mse,
+            "vf_loss_unclipped": of_valid(error),
             "explained_variance": (1.0 - unexplained / spread.clamp(min=1e-8)).clamp(min=-1),
             "entropy": entropy.detach(),
             "kl": kl.detach(),
-            "clip_fraction": masked_mean((moved > clip).float(), act),
-            "max_ratio_error": torch.where(act, moved, 0.0).max(),
-            "act_fraction": act.sum() / valid_mask.sum().clamp(min=1),
+            "clip_fraction": of_acting((moved > clip).float()),
+            "max_ratio_error": moved.max(),  # rho is 1 where nobody acts
+            "act_fraction": act.sum() / valid,
         }
     return total, stats
 

@@ -135,7 +135,8 @@ class Auxiliary:
         The role head always takes part, with factor 0 where its loss is off: with several
         learners every parameter must receive a gradient in every step.
         """
-        total = 0.0 * net.role_logits(outputs[FEATURES][:1], outputs[LATENT][:1]).sum()
+        phi, z = (outputs[key].detach()[:1] for key in (FEATURES, LATENT))  # one frame, no gradient
+        total = 0.0 * net.role_logits(phi, z).sum()
         if self.mirror is not None:
             term, stats = self.mirror.loss(
                 net,

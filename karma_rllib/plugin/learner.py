@@ -148,6 +148,7 @@ class KarmaLearner(PPOTorchLearner):
             vf_clip=None if math.isinf(config.vf_clip_param) else config.vf_clip_param,
             entropy_coeff=entropy_coeff,
             kl_coeff=coeff,
+            normalised=True,
         )
         self.averages.add("ppo", self._ppo_stats(stats))
         net = self.module[module_id].unwrapped().net
@@ -175,7 +176,24 @@ class KarmaLearner(PPOTorchLearner):
             parameters = list(module_gradients_dict)
             torch.nn.utils.clip_grads_with_norm_(parameters, config.grad_clip, norm)
         self.averages.add("ppo", {"grad_norm": norm})
+        self._norm = norm
         return module_gradients_dict
+
+    @override(TorchLearner)
+    def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
+        """Step the optimiser; take RLlib's slower road only where a gradient is not finite.
+
+        A finite norm says that every gradient is finite.
+        """
+        simple = self._lr_scheduler_classes is None and self._grad_scalers is None
+        if not (simple and torch.isfinite(self._norm)):
+            super().apply_gradients(gradients_dict)
+            return
+        for pid, gradient in gradients_dict.items():
+            self._params[pid].grad = gradient
+        for module_id, names in self._module_optimizers.items():
+            for name in names:
+                self.get_optimizer(module_id, name).step()
 
     @override(PPOLearner)
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
