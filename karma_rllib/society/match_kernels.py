@@ -18,6 +18,7 @@ from karma_rllib.worlds.rng import below, stream_key, unit
 # Streams of the counter generator, keyed by the episode; the worlds use numbers below 64.
 S_TIES, S_DRAW, S_SHUFFLE, S_LUCK, S_PLACE = range(4096, 4101)
 STEP_ROW, STEP_COL = (-1, 0, 1, 0), (0, 1, 0, -1)  # unit vectors of the headings
+TRIES = 100  # random spots per pair before all are counted
 TIE = 1e-6  # [zaps]: far below any debt, only decides between equal ones
 
 
@@ -144,15 +145,9 @@ def put_pair(rules: Rules, place: Any, k: int, pair: Any, free: Any, pos: Any, h
             return False
         d = -1
     else:
-        spots = 0
-        for spot in range(4 * G * G):
-            spots += faces_free(spot, rules.distance, free)
-        if spots == 0:
+        spot = draw_spot(rules.distance, place, k, free)
+        if spot < 0:
             return False
-        left, spot = below(place, 2 * k, spots), -1
-        while left >= 0:
-            spot += 1
-            left -= faces_free(spot, rules.distance, free)
         d, row, col = spot % 4, spot // 4 // G, spot // 4 % G
         to_row = row + rules.distance * STEP_ROW[d]
         to_col = col + rules.distance * STEP_COL[d]
@@ -166,6 +161,29 @@ def put_pair(rules: Rules, place: Any, k: int, pair: Any, free: Any, pos: Any, h
     free[row, col] = False
     free[to_row, to_col] = False
     return True
+
+
+@njit(cache=True)
+def draw_spot(distance: int, place: Any, k: int, free: np.ndarray) -> int:
+    """A cell and heading for the creditor of pair k, all that fit alike likely; -1 if none fits.
+
+    Tries at random first, which is quick unless the map is nearly full; then counts.
+    """
+    everywhere = 4 * len(free) ** 2
+    for n in range(TRIES):
+        spot = below(place, (TRIES + 1) * k + n, everywhere)
+        if faces_free(spot, distance, free):
+            return spot
+    spots = 0
+    for spot in range(everywhere):
+        spots += faces_free(spot, distance, free)
+    if spots == 0:
+        return -1
+    left, spot = below(place, (TRIES + 1) * k + TRIES, spots), -1
+    while left >= 0:
+        spot += 1
+        left -= faces_free(spot, distance, free)
+    return spot
 
 
 @njit(cache=True)

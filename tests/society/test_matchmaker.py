@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from karma_rllib.society.lifetime import make_lifetime
-from karma_rllib.society.match_kernels import choose_pairs
+from karma_rllib.society.match_kernels import choose_pairs, draw_spot
 from karma_rllib.society.matchmaker import (
     CREDITOR,
     DEBTOR,
@@ -125,6 +125,18 @@ def test_nobody_starts_on_waste_on_a_wall_or_on_another(seed, mode):
         assert frame.present.all()
         assert len({tuple(cell) for cell in frame.pos}) == 6
         assert (frame.cells[frame.pos[:, 0], frame.pos[:, 1]] == 0).all()
+
+
+@pytest.mark.parametrize("size", [3, 30])  # found at random, and by counting
+def test_every_spot_that_fits_is_drawn_alike_often(size):
+    free = np.zeros((size, size), bool)
+    free[0, 0] = free[0, 1] = free[1, 0] = True  # four spots: east, west, south, north
+    drawn = [draw_spot(1, np.uint64(n), 1, free) for n in range(2000)]
+    counts = np.unique(drawn, return_counts=True)[1]
+    assert len(counts) == 4
+    assert stats.chisquare(counts).pvalue > 1e-3
+    free[:] = False
+    assert draw_spot(1, np.uint64(0), 0, free) == -1
 
 
 def test_no_second_pair_stands_in_a_creditors_line():
