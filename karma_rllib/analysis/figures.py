@@ -49,10 +49,24 @@ _COLOURS = {
     "shuffled": "#b8a400",
     "role_only": "#8c6d31",
     "cap_only": "#a3a3a3",
+    "tvt": "#0072b2",
+    "matchmaker": "#e69f00",
+    "karmic": "#009e73",
+    "tvt_shuffle": "#56b4e9",
+    "tvt_random_time": "#8c6d31",
+    "karmic_shuffle": "#b8a400",
+    "karmic_value": "#d55e00",
+    "matchmaker_random": "#cc79a7",
+    "tvt_random_pairs": "#a3a3a3",
+    "karma+karmic": "#b8a400",
+    "karma_out+karmic": "#0072b2",
 }
 _ON_DARK = {"#0072b2": "#4aa3e8", "#009e73": "#2cc79a", "#d55e00": "#f0803a"}
 _SPARE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
-_CONTROLS = ("broken", "placebo", "shuffled", "role_only", "cap_only")
+_CONTROLS = (
+    *("broken", "placebo", "shuffled", "role_only", "cap_only"),
+    *("tvt_shuffle", "tvt_random", "karmic_shuffle", "karmic_value", "matchmaker_random"),
+)
 
 
 class Panel(NamedTuple):

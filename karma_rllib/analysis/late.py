@@ -20,6 +20,7 @@ from karma_rllib.analysis import social
 from karma_rllib.analysis.metric_table import EVENT_MEANS
 from karma_rllib.analysis.runs import KEYS, MAIN
 from karma_rllib.analysis.stats import LEVEL, OFFSET, Interval, log_rates, t_interval
+from karma_rllib.conditions import CONDITIONS
 
 __all__ = ["LEVEL", "OFFSET", "Interval", "t_interval"]
 
@@ -52,7 +53,26 @@ COLUMNS = (
     Column("v_before", "V before", "Value", 2, "", signed=True),
     Column("v_after", "V after", "Value", 2, "", signed=True),
     Column("v_victim", "V victim", "Value", 2, "", signed=True),
+    Column("predatory", "predatory", "Debts", 1, "lower"),
+    Column("debt", "debt", "Debts", 0, ""),
+    Column("retribution_ratio", "retribution", "Debts", 3, ""),
+    Column("retribution_null", "by chance", "Debts", 3, ""),
+    Column("link_rate", "link rate", "Debts", 2, ""),
+    Column("coverage", "coverage", "Transport", 2, ""),
+    Column("transported_per_crime", "per crime", "Transport", 3, "", signed=True),
+    Column("retro_share", "to the past", "Transport", 2, ""),
+    Column("rig_rate", "rigged", "Transport", 2, ""),
+    Column("intent_index", "intent", "Transport", 2, ""),
     # In files and figures only: no group.
+    Column("predatory_rate", "predatory rate", "", 4, "lower"),
+    Column("retributive", "retributive", "", 1, ""),
+    Column("retribution_excess", "retribution over chance", "", 3, "", signed=True),
+    Column("debt_inflow", "debt made", "", 1, ""),
+    Column("debt_outflow", "debt paid", "", 1, ""),
+    Column("settlement_time", "settlement time", "", 0, ""),
+    Column("creditor_zap_rate", "P(zap) of creditors", "", 3, ""),
+    Column("debtor_zap_rate", "P(zap) of debtors", "", 3, ""),
+    Column("harm", "harm", "", 2, "", signed=True),
     Column("yield", "apples per episode", "", 1, "higher"),
     Column("beam_use", "beam use", "", 3, ""),
     Column("hit_ratio", "hit ratio", "", 3, ""),
@@ -72,6 +92,11 @@ COLUMNS = (
 #: Metrics that mean nothing in a world without waste.
 DUAL_USE_ONLY = frozenset(
     {"cooperation_rate", "selectivity", "zap_given_waste", "waste_targeting", "waste_level"}
+)
+
+#: Metrics that are shown only where a condition acts on debts or memories.
+KARMIC_ONLY = frozenset(
+    {*social.FAMILIES["matchmaker"], *social.FAMILIES["tvt"], "retribution_ratio", "predatory_rate"}
 )
 
 #: Metrics whose ratio to the baseline is reported.
@@ -111,7 +136,8 @@ def metrics_of(counts: Mapping[str, float]) -> dict[str, float]:
         else np.nan
         for key, (total, count) in EVENT_MEANS.items()
     }
-    return social.rates(sums) | learner
+    counted = [social.rates(sums, family) for family in social.FAMILIES]
+    return {name: value for part in (*counted, learner) for name, value in part.items()}
 
 
 def summarise(column: Column, values: NDArray[np.float64]) -> Interval:
@@ -139,9 +165,21 @@ def condition_table(runs: pd.DataFrame) -> pd.DataFrame:
         | summarise(column, _values(group, column))._asdict()
         for condition, group in runs.groupby("condition", sort=False)
         for column in COLUMNS
-        if dual_use(runs) or column.name not in DUAL_USE_ONLY
+        if column.name not in hidden(runs)
     ]
     return pd.DataFrame(rows)
+
+
+def hidden(runs: pd.DataFrame) -> frozenset[str]:
+    """Metrics that mean nothing for these runs."""
+    idle = frozenset() if karmic(runs) else KARMIC_ONLY
+    return idle if dual_use(runs) else idle | DUAL_USE_ONLY
+
+
+def karmic(runs: pd.DataFrame) -> bool:
+    """Whether a condition has value transport or a matchmaker."""
+    rows = [CONDITIONS[name] for name in set(runs["condition"]) if name in CONDITIONS]
+    return any(row.tvt or row.matchmaker != "off" for row in rows)
 
 
 def dual_use(runs: pd.DataFrame) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from karma_rllib.analysis.definitions import COUNTS, METRICS
+from karma_rllib.analysis.social import COUNTS
+from karma_rllib.analysis.social import FAMILIES as COUNTED
 
 
 class Row(NamedTuple):
@@ -221,7 +222,11 @@ TABLE: dict[str, Row] = {
     row.key: row
     for row in (
         *_RUN,
-        *(Row(f"social/{m.name}", *m[1:5]) for m in METRICS.values()),
+        *(
+            Row(f"{family}/{m.name}", *m[1:5])
+            for family, metrics in COUNTED.items()
+            for m in metrics.values()
+        ),
         *(Row(f"counts/{c.name}", "", c.unit, "", c.description) for c in COUNTS.values()),
         *_LEARNER_COUNTS,
         *_MIRROR,
@@ -230,7 +235,7 @@ TABLE: dict[str, Row] = {
     )
 }
 
-FAMILIES = ("social", "counts", "mirror", "role", "ppo", "policy", "tvt")
+FAMILIES = ("social", "matchmaker", "tvt", "mirror", "role", "ppo", "policy", "counts")
 
 
 def family(name: str) -> list[Row]:

@@ -16,13 +16,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from karma_rllib.analysis.definitions import COUNTS, METRICS, Sums
+from karma_rllib.analysis.definitions import COUNTS as PLAIN_COUNTS
+from karma_rllib.analysis.definitions import METRICS, Metric, Sums
+from karma_rllib.analysis.definitions_society import (
+    FIRST_STEPS,
+    MATCHMAKER,
+    SOCIETY_COUNTS,
+    TRANSPORT,
+    TVT_COUNTS,
+)
 from karma_rllib.analysis.episodes import EpisodeBook
 
 if TYPE_CHECKING:
     from karma_rllib.worlds.events import Events
 
-__all__ = ["COUNTS", "METRICS", "EpisodeBook", "pool", "rates", "tally"]
+__all__ = ["COUNTS", "FAMILIES", "METRICS", "EpisodeBook", "pool", "rates", "tally"]
+
+#: All counts by name, in the order in which they are logged.
+COUNTS = {
+    **PLAIN_COUNTS,
+    **{count.name: count for count in (*SOCIETY_COUNTS, *TVT_COUNTS)},
+}
+#: Metrics computed from counts, by family and name.
+FAMILIES: dict[str, dict[str, Metric]] = {
+    "social": METRICS,
+    "matchmaker": MATCHMAKER,
+    "tvt": TRANSPORT,
+}
 
 # What a shot from the decision frame would meet first: codes of `Events.aim`.
 _AIM = {"rival": 1, "waste": 2, "frozen": 3, "nothing": 0}
@@ -73,6 +93,7 @@ def tally(
         "predatory": np.count_nonzero(events.predatory),
         "retributive": np.count_nonzero(events.retributive),
         **_exclusion(events, timeout),
+        **_debts(events, max_steps),
     }
     return {name: float(value) for name, value in sums.items()}
 
@@ -84,6 +105,29 @@ def _aims(events: Events) -> dict[str, int]:
         seen = events.active & (events.aim == code)  # (T, B, N)
         sums[f"aim_{name}"] = int(np.count_nonzero(seen))
         sums[f"aim_{name}_shots"] = int(np.count_nonzero(seen & events.fired))
+    return sums
+
+
+def _debts(events: Events, max_steps: int) -> dict[str, Any]:
+    """What happened between debtors and creditors."""
+    last = events.t == max_steps - 1
+    indebted = events.active & events.aim_debtor
+    opening = events.active & (events.t < FIRST_STEPS)[:, :, None]
+    sums: dict[str, Any] = {
+        "chance_retributive": events.chance_retributive.sum(dtype=np.float64),
+        "debt_at_end": events.debt[last].sum(dtype=np.float64),
+        "ended_episodes": np.count_nonzero(last),
+        "debt_made": events.debt_made.sum(dtype=np.float64),
+        "debt_paid": events.debt_paid.sum(dtype=np.float64),
+        "pairs_wanted": events.pairs_wanted.sum(dtype=np.int64),
+        "pairs_rigged": events.pairs_rigged.sum(dtype=np.int64),
+        "aim_debtor": np.count_nonzero(indebted),
+        "aim_debtor_shots": np.count_nonzero(indebted & events.fired),
+    }
+    for code, name in ((1, "creditor"), (2, "debtor")):
+        seen = opening & (events.rigged == code)
+        sums[f"{name}_steps"] = np.count_nonzero(seen)
+        sums[f"{name}_shots"] = np.count_nonzero(seen & events.fired)
     return sums
 
 
@@ -121,9 +165,9 @@ def pool(parts: Iterable[Sums]) -> dict[str, float]:
     return total
 
 
-def rates(sums: Sums) -> dict[str, float]:
-    """Every metric of `METRICS` from added counts; never NaN, never infinite.
+def rates(sums: Sums, family: str = "social") -> dict[str, float]:
+    """Every metric of a family of `FAMILIES` from added counts; never NaN, never infinite.
 
     A count that is missing is taken as zero, and a metric whose denominator is zero is 0.0.
     """
-    return {name: float(metric.value(sums)) for name, metric in METRICS.items()}
+    return {name: float(metric.value(sums)) for name, metric in FAMILIES[family].items()}

@@ -23,6 +23,8 @@ GROUPS = tuple(dict.fromkeys(column.group for column in COLUMNS if column.group)
 UNITS = {
     "Behaviour": "per agent-step; selectivity in cleans per hit",
     "Aim": "by what is first in the line of fire; targeting: rival / nothing",
+    "Debts": "zaps per episode and world; P(answered); retribution beside its chance level",
+    "Transport": "punishments that recall a crime; reward charged per hit; intent: 1 is blind",
     "Value": "mean over hits; V of attacker before and after, of victim after",
 }
 
@@ -68,6 +70,8 @@ def terminal(comparison: Comparison) -> Group:
     """Three tables that fit a terminal of 80 columns, one row per condition."""
     parts: list[Any] = []
     for group in GROUPS:
+        if not columns_of(comparison, group):
+            continue
         parts.append(Text(group, style="bold").append(f"  {UNITS[group]}", style="not bold dim"))
         parts += [_terminal_table(comparison, group), Text("")]
     parts.append(Text(caption(comparison), style="dim"))

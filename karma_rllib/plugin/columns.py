@@ -19,7 +19,7 @@ from karma_rllib.plugin.stats import FAMILIES, START
 def result_columns(
     result: dict[str, Any], module_id: str, last: dict[str, Any]
 ) -> dict[str, dict[str, float]]:
-    """Columns `counts`, `social`, `mirror`, `role`, `ppo`, `policy`.
+    """Columns `counts`, `social`, `matchmaker`, `tvt`, `mirror`, `role`, `ppo`, `policy`.
 
     Args:
         result: RLlib's result of one iteration.
@@ -34,14 +34,15 @@ def result_columns(
     columns: dict[str, dict[str, float]] = {
         "counts": {name: float(counts.get(name, 0.0)) for name in social.COUNTS},
     }
-    columns["social"] = social.rates(columns["counts"])
+    for family in social.FAMILIES:
+        columns[family] = social.rates(columns["counts"], family)
     sums = learner.get("fingerprint", {})
     columns["counts"].update({name: float(sums.get(name, 0.0)) for name in FINGERPRINT_SUMS})
     for family, names in FAMILIES.items():
         fresh, before = _known(learner.get(family, {})), last.get(family, {})
-        columns[family] = {
-            name: float(fresh.get(name, before.get(name, START.get(name, 0.0)))) for name in names
-        }
+        for name in names:
+            value = fresh.get(name, before.get(name, START.get(name, 0.0)))
+            columns.setdefault(family, {})[name] = float(value)
     for key, (total, count) in EVENT_MEANS.items():
         family, name = key.split("/")
         number = columns["counts"][count]

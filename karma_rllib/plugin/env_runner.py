@@ -37,6 +37,8 @@ from ray.rllib.utils.metrics import (
 from ray.tune.registry import ENV_CREATOR, _global_registry
 
 from karma_rllib.analysis import social
+from karma_rllib.analysis.debts import DebtBook
+from karma_rllib.analysis.episodes import EpisodeBook
 from karma_rllib.plugin.episodes import EpisodeLog
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.plugin.memory import memory_of
@@ -69,7 +71,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self.spaces = kwargs.get("spaces") or {}
         self.num_envs = self.config.num_envs_per_env_runner
         self.module: Any = None
-        self._play: tuple[Sampler, social.EpisodeBook] | None = None  # made at the first sample
+        self._play: tuple[Sampler, EpisodeBook, DebtBook] | None = None  # from the first sample on
         self._weights_seq_no = 0
         self._callbacks = [make() for make in force_list(self.config.callbacks_class)]
         gpus = self.config.num_gpus_per_env_runner
@@ -142,8 +144,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         assert self.module is not None
         assert self.env is not None
 
-    def _ready(self) -> tuple[Sampler, social.EpisodeBook]:
-        """The sampler and the accumulators of its running episodes."""
+    def _ready(self) -> tuple[Sampler, EpisodeBook, DebtBook]:
+        """The sampler, and the accumulators of its running episodes and of its open debts."""
         if self._play is None:
             net = self.module[SHARED_MODULE].net
             sampler = Sampler(
@@ -155,8 +157,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
                 device=self._device,
                 memory=memory_of(self.config, self.lifetime, net, self._device),
             )
-            book = social.EpisodeBook(self.lifetime.num_worlds, self.lifetime.num_agents)
-            self._play = sampler, book
+            size = self.lifetime.num_worlds, self.lifetime.num_agents
+            self._play = sampler, EpisodeBook(*size), DebtBook(*size)
         return self._play
 
     @override(EnvRunner)
@@ -181,7 +183,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             pieces: cut the fragment into this many, by world (one per learner).
             **kwargs: arguments of other releases, ignored.
         """
-        sampler, _ = self._ready()
+        sampler, *_ = self._ready()
         explore = self.config.explore if explore is None else explore
         with self.metrics.log_time(SAMPLE_TIMER):
             if force_reset or num_episodes is not None:
@@ -223,9 +225,10 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             timeout=self.lifetime.params.timeout,
             waste_zone=self.lifetime.params.waste_cells_possible,
         )
-        sampler, book = self._ready()
+        sampler, book, debts = self._ready()
         book.update(events, fragment.reward, fragment.truncated)
-        sums.update(book.drain())
+        debts.update(events)
+        sums.update(book.drain() | debts.drain())
         if sampler.memory is not None:
             sums.update({f"tvt_{key}": value for key, value in sampler.memory.sums.items()})
         for key, value in sums.items():
@@ -297,19 +300,21 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         """State of the worlds, the recurrent state and the episode accumulators; or None."""
         if self._play is None:
             return None
-        sampler, book = self._play
+        sampler, book, debts = self._play
         return {
             "sampler": sampler.get_state(),
             "book": book.get_state(),
+            "debts": debts.get_state(),
             "episodes": self.episodes.get_state(),
         }
 
     def set_worlds_state(self, state: dict[str, Any] | None) -> None:
         """Go on where `worlds_state` was taken; None leaves the worlds as they are."""
         if state is not None and self.env is not None:
-            sampler, book = self._ready()
+            sampler, book, debts = self._ready()
             sampler.set_state(state["sampler"])
             book.set_state(state["book"])
+            debts.set_state(state["debts"])
             self.episodes.set_state(state["episodes"])
 
     @override(Checkpointable)

@@ -198,6 +198,7 @@ def settle(
 @njit(cache=True)
 def tell(
     threshold: float,
+    hit: np.ndarray,
     aim: np.ndarray,
     aim_agent: np.ndarray,
     before: np.ndarray,
@@ -208,11 +209,13 @@ def tell(
     debt: np.ndarray,
     made: np.ndarray,
     paid: np.ndarray,
+    chance: np.ndarray,
 ) -> None:
     """Write what the ledger adds to the events of one step.
 
     Args:
         threshold: debt above which someone is a debtor [zaps].
+        hit: i zapped j, bool (B, N, N).
         aim: what a shot of each agent would meet, int8 (B, N); 1 is an active rival.
         aim_agent: and whom, int8 (B, N).
         before: the ledger before the step, float32 (B, N, N) [zaps].
@@ -223,6 +226,8 @@ def tell(
         debt: receives the sum of all debts after the step, float32 (B,) [zaps].
         made: receives the debt made in the step, float32 (B,) [zaps].
         paid: receives the debt paid in the step, float32 (B,) [zaps].
+        chance: receives how many of the hits would be expected to be retributive if each victim
+            had been hit by any other agent, all alike likely, float32 (B,) [zaps].
     """
     B, N = aim.shape
     for b in range(B):
@@ -234,3 +239,9 @@ def tell(
         made[b] = books[b, 0] - books_before[b, 0]
         paid[b] = books[b, 1] - books_before[b, 1]
         debt[b] = ledger[b].sum()
+        chance[b] = 0.0
+        for j in range(N):
+            hits = hit[b, :, j].sum()
+            if hits:
+                creditors = (before[b, j] > np.float32(threshold)).sum()
+                chance[b] += hits * creditors / (N - 1)

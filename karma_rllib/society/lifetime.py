@@ -87,6 +87,7 @@ class Lifetime:
             "debt": np.zeros(B, np.float32),
             "debt_made": np.zeros(B, np.float32),
             "debt_paid": np.zeros(B, np.float32),
+            "chance_retributive": np.zeros(B, np.float32),
             "rigged": np.zeros((B, N), np.int8),
             "pairs_wanted": np.zeros(B, np.int8),
             "pairs_rigged": np.zeros(B, np.int8),
@@ -180,6 +181,7 @@ class Lifetime:
         )
         tell(
             self._rates.threshold,
+            events.hit,
             events.aim,
             events.aim_agent,
             self.ledger_before,
@@ -190,6 +192,7 @@ class Lifetime:
             told["debt"],
             told["debt_made"],
             told["debt_paid"],
+            told["chance_retributive"],
         )
         told["rigged"][:] = self.rigged
         for name in ("pairs_wanted", "pairs_rigged"):

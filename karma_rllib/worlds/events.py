@@ -42,6 +42,8 @@ class Events(NamedTuple):
     debt: np.ndarray  # sum of all debts after the step [zaps], float32 (B,); by society
     debt_made: np.ndarray  # debt that this step made [zaps], float32 (B,); by society
     debt_paid: np.ndarray  # debt that this step paid [zaps], float32 (B,); by society
+    chance_retributive: np.ndarray  # retributive hits to expect had every victim been hit by
+    #                  any other agent, all alike likely, float32 (B,); by society
     rigged: np.ndarray  # the matchmaker placed i this episode, int8 (B, N): 0 no, 1 as a
     #                     creditor, 2 as a debtor; filled by society
     pairs_wanted: np.ndarray  # pairs it chose for this episode, on the row t = 0, int8 (B,)
@@ -81,6 +83,7 @@ def allocate_events(num_worlds: int, num_agents: int) -> Events:
         debt=np.zeros(B, np.float32),
         debt_made=np.zeros(B, np.float32),
         debt_paid=np.zeros(B, np.float32),
+        chance_retributive=np.zeros(B, np.float32),
         rigged=np.zeros((B, N), np.int8),
         pairs_wanted=np.zeros(B, np.int8),
         pairs_rigged=np.zeros(B, np.int8),

@@ -28,6 +28,7 @@ def empty_stack(T, B=1, N=2):
         debt=np.zeros((T, B), np.float32),
         debt_made=np.zeros((T, B), np.float32),
         debt_paid=np.zeros((T, B), np.float32),
+        chance_retributive=np.zeros((T, B), np.float32),
         rigged=np.zeros((T, B, N), np.int8),
         pairs_wanted=np.zeros((T, B), np.int8),
         pairs_rigged=np.zeros((T, B), np.int8),
@@ -60,6 +61,14 @@ def random_stack(seed, T, B, N, max_steps=7):
         g=g,
         t=t,
         episode=g // max_steps,
+        aim_debtor=(aim == 1) & (rng.random(aim.shape) < 0.5),
+        debt=rng.random((T, B), np.float32),
+        debt_made=rng.random((T, B), np.float32),
+        debt_paid=rng.random((T, B), np.float32),
+        chance_retributive=rng.random((T, B), np.float32),
+        rigged=rng.integers(0, 3, (T, B, N)).astype(np.int8),
+        pairs_wanted=rng.integers(0, 3, (T, B)).astype(np.int8),
+        pairs_rigged=rng.integers(0, 2, (T, B)).astype(np.int8),
     )
     return stack, rng.normal(size=(T, B, N)).astype(np.float32), t == max_steps - 1
 

@@ -103,9 +103,12 @@ def test_a_world_without_waste_is_drawn_without_cleaning(tmp_path):
     assert titles == ["Violence", "Yield", "Targeting", "Temptation", "Frozen", "Zapping"]
 
 
-def test_every_registered_condition_has_a_colour_of_its_own_and_unknown_ones_get_one():
+def test_conditions_of_one_study_have_colours_of_their_own_and_unknown_ones_get_one():
     names = [*CONDITIONS, "mine", "yours"]
+    karmic = {n for n, row in CONDITIONS.items() if row.tvt or row.matchmaker != "off"}
+    crossed = {n for n in karmic if CONDITIONS[n].mirror}
     for dark in (False, True):
-        own = [figures.colour(name, names, dark) for name in CONDITIONS]
-        assert len(set(own)) == len(own)
+        for study in (set(CONDITIONS) - karmic, (karmic - crossed) | {"baseline"}, crossed):
+            own = [figures.colour(name, names, dark) for name in study]
+            assert len(set(own)) == len(own)
         assert figures.colour("mine", names, dark) != figures.colour("yours", names, dark)

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karma_rllib.analysis.definitions import COUNTS, METRICS
 from karma_rllib.analysis.metric_table import FAMILIES, TABLE, family, markdown
-from karma_rllib.analysis.social import rates
+from karma_rllib.analysis.social import COUNTS, METRICS, rates
 
 EPISODE_METRICS = {
     *("efficiency", "equality", "sustainability", "peace", "depletion_time", "episode_return")

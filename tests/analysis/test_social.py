@@ -17,7 +17,9 @@ SEEDS = st.integers(0, 2**32 - 1)
 def loop_tally(s, reward, max_steps, timeout, waste_zone):
     """The counts again, one transition and one agent at a time."""
     T, B, N = s.active.shape
-    c = dict.fromkeys((n for n in COUNTS if not n.startswith(("finished", "running"))), 0.0)
+    others = ("finished", "running", "settled", "answered", "tvt")  # not of single transitions
+    c = dict.fromkeys((n for n in COUNTS if not n.startswith(others)), 0.0)
+    rigs = {1: "creditor", 2: "debtor"}
     aims = {0: "aim_nothing", 1: "aim_rival", 2: "aim_waste", 3: "aim_frozen"}
     for t in range(T):
         for b in range(B):
@@ -27,6 +29,13 @@ def loop_tally(s, reward, max_steps, timeout, waste_zone):
             c["depleted_steps"] += s.stock[t, b] == 0
             c["waste"] += s.waste[t, b]
             c["waste_zone"] += waste_zone
+            for name in ("chance_retributive", "debt_made", "debt_paid"):
+                c[name] += float(getattr(s, name)[t, b])
+            c["pairs_wanted"] += s.pairs_wanted[t, b]
+            c["pairs_rigged"] += s.pairs_rigged[t, b]
+            if s.t[t, b] == max_steps - 1:
+                c["ended_episodes"] += 1
+                c["debt_at_end"] += float(s.debt[t, b])
             for i in range(N):
                 c["agent_steps"] += 1
                 c["agent_episodes"] += 1 / max_steps
@@ -43,6 +52,12 @@ def loop_tally(s, reward, max_steps, timeout, waste_zone):
                 if s.active[t, b, i]:
                     c[aims[int(s.aim[t, b, i])]] += 1
                     c[aims[int(s.aim[t, b, i])] + "_shots"] += s.fired[t, b, i]
+                    if s.aim_debtor[t, b, i]:
+                        c["aim_debtor"] += 1
+                        c["aim_debtor_shots"] += s.fired[t, b, i]
+                    if s.t[t, b] < 20 and s.rigged[t, b, i]:
+                        c[rigs[s.rigged[t, b, i]] + "_steps"] += 1
+                        c[rigs[s.rigged[t, b, i]] + "_shots"] += s.fired[t, b, i]
                 end = t + timeout
                 if end >= T or s.episode[end, b] != s.episode[t, b]:
                     continue

@@ -11,6 +11,7 @@ from karma_rllib.worlds.rng import uniforms
 
 SOCIETYS_OWN = {
     "predatory", "retributive", "aim_debtor", "debt", "debt_made", "debt_paid",
+    "chance_retributive",
     "rigged", "pairs_wanted", "pairs_rigged",
 }  # fmt: skip
 SMALL = {"grid_size": 5, "num_agents": 4, "max_steps": 30, "timeout": 3}
