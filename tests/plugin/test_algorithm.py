@@ -279,15 +279,15 @@ def test_a_checkpoint_holds_a_policy_that_acts_without_ray(cluster, make_config,
     assert policy.meta["condition"] == "baseline"
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small"])
-def test_the_module_trains_under_stock_ppo(cluster, make_config, preset):
+@pytest.mark.parametrize(("preset", "arm"), [("tiny", "baseline"), ("small", "karmic")])
+def test_the_module_trains_under_stock_ppo(cluster, make_config, preset, arm):
     from ray.rllib.algorithms.ppo import PPOConfig
     from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
     from karma_rllib.plugin.algorithm_config import ENV_NAME
     from karma_rllib.plugin.module import KarmaModule
 
-    spec = make_config(preset=preset).get_default_rl_module_spec()
+    spec = make_config(arm, preset=preset).get_default_rl_module_spec()
     config = (
         PPOConfig()
         .environment(ENV_NAME, env_config={"profile": "gathering", "max_steps": 20})
