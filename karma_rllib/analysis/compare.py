@@ -4,13 +4,14 @@
     rich.print(terminal(comparison))
 
 `compare` reads run folders, computes (see `karma_rllib.analysis.late`) and writes the tables;
-figures and the report are drawn from what it returns.
+figures and the report are drawn from what it returns. `compare_sizes` does so size by size where
+runs have maps of several sizes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ import pandas as pd
 from karma_rllib.analysis import tables, words
 from karma_rllib.analysis.late import Interval, condition_table, contrast_table, late_runs
 from karma_rllib.analysis.runs import MAIN, RunFolder, load_folders, missing_runs, open_runs
+from karma_rllib.analysis.scales import by_size, scale_table, size_of
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,18 @@ class Comparison:
     notes: list[str]  # what a reader must know: unfinished or missing runs, mixed settings
     late_fraction: float
     out_dir: Path
+    scales: pd.DataFrame  # the same conditions by map size, see `scales.scale_table`
 
     @property
     def conditions(self) -> list[str]:
         """Conditions in table order."""
         return list(dict.fromkeys(self.runs["condition"]))
+
+    @property
+    def marks(self) -> tuple[int, float, int]:
+        """Where runs branch (0: nowhere), where the late window begins, and the end [steps]."""
+        branch, end = int(self.runs["branch"].max()), int(self.runs["agent_steps"].max())
+        return branch, end - self.late_fraction * (end - branch), end
 
     def cell(self, condition: str, metric: str) -> Interval:
         """Mean and interval of one metric of one condition."""
@@ -58,26 +67,64 @@ def compare(
     Raises:
         ValueError: see `runs.load_runs`; or `late_fraction` is out of range; or only stems ran.
     """
+    comparison = _pooled(open_runs(run_dirs), Path(out_dir), late_fraction)
+    tables.write(comparison, introduction=words.markdown(words.summarise(comparison)))
+    return comparison
+
+
+def compare_sizes(
+    run_dirs: Iterable[str | Path], out_dir: str | Path, late_fraction: float = 0.2
+) -> list[Comparison]:
+    """Compare conditions on each map size by itself, and put the sizes side by side.
+
+    Runs on maps of one size are pooled. With several sizes each comparison has a folder of its own,
+    `grid_<size>`, beneath `out_dir`, and `out_dir/scales.csv` holds all sizes.
+
+    Args:
+        run_dirs: folders of runs on maps of any size.
+        out_dir: where to write.
+        late_fraction: see `compare`.
+
+    Returns:
+        One comparison per map size, smallest first; each knows the numbers of all sizes.
+
+    Raises:
+        ValueError: see `compare`.
+    """
+    sizes, out = by_size(open_runs(run_dirs)), Path(out_dir)
+    each = [
+        _pooled(folders, out / f"grid_{size}" if len(sizes) > 1 else out, late_fraction)
+        for size, folders in sizes.items()
+    ]
+    scales = pd.concat([comparison.scales for comparison in each], ignore_index=True)
+    each = [replace(comparison, scales=scales) for comparison in each]
+    for comparison in each:
+        tables.write(comparison, introduction=words.markdown(words.summarise(comparison)))
+    if len(each) > 1:
+        scales.to_csv(out / "scales.csv", index=False, lineterminator="\n")
+    return each
+
+
+def _pooled(folders: list[RunFolder], out_dir: Path, late_fraction: float) -> Comparison:
     if not 0 < late_fraction <= 1:
         raise ValueError(f"late_fraction must lie in (0, 1], but it is {late_fraction}.")
-    folders = open_runs(run_dirs)
     frame = load_folders(folders)
     if not (frame["stage"] == MAIN).any():
         names = ", ".join(str(folder.path) for folder in folders)
         raise ValueError(f"{names} holds no condition's results yet, only the baseline stem.")
     runs = late_runs(frame, late_fraction)
-    comparison = Comparison(
+    table = condition_table(runs)
+    return Comparison(
         folders=folders,
         frame=frame,
         runs=runs,
-        table=condition_table(runs),
+        table=table,
         contrasts=contrast_table(runs),
         notes=_notes(folders, frame, runs),
         late_fraction=late_fraction,
-        out_dir=Path(out_dir),
+        out_dir=out_dir,
+        scales=scale_table(table, size_of(folders[0])),
     )
-    tables.write(comparison, introduction=words.markdown(words.summarise(comparison)))
-    return comparison
 
 
 def _notes(folders: list[RunFolder], frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:

@@ -9,8 +9,10 @@ import pandas as pd
 
 from karma_rllib.analysis.late import metrics_of
 from karma_rllib.analysis.runs import KEYS
+from karma_rllib.analysis.stats import Interval, t_interval
 
 BINS = 50  # over the longest run, so that a point holds enough events to be a rate
+EVIDENCE = ("hits", "ended_episodes")  # counts that say whether a bin says anything
 
 
 def binned(frame: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
@@ -24,7 +26,8 @@ def binned(frame: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
         bins: how many bins the longest run is cut into.
 
     Returns:
-        One row per (run, stage, condition, seed, bin) with `x`, the bin's centre [agent-steps].
+        One row per (run, stage, condition, seed, bin) with `x`, the bin's centre [agent-steps], the
+        metrics, and the counts in `EVIDENCE`.
     """
     steps = frame.groupby(KEYS)["agent_steps"].diff().median()
     width = frame["agent_steps"].max() / bins
@@ -38,7 +41,8 @@ def binned(frame: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
         metrics = metrics_of({str(name): value for name, value in counts.items()})
         metrics["selectivity"] = math.exp(metrics["log_selectivity"])  # finite without a hit
         run = dict(zip(KEYS, ids[:-1], strict=True))
-        rows.append({**run, "x": (ids[-1] - 0.5) * width, **metrics})
+        evidence = {name: counts.get(f"counts/{name}", 0.0) for name in EVIDENCE}
+        rows.append({**run, "x": (ids[-1] - 0.5) * width, **metrics, **evidence})
     return pd.DataFrame(rows)
 
 
@@ -47,3 +51,15 @@ def over_seeds(curves: pd.DataFrame, metric: str, log: bool) -> pd.DataFrame:
     values = curves.assign(value=np.log(curves[metric]) if log else curves[metric])
     table = values.groupby("x")["value"].agg(["mean", "min", "max"])
     return table.apply(np.exp) if log else table
+
+
+def with_intervals(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Mean over seeds and its 95 % t interval at each x; a single seed has a mean only.
+
+    Seeds whose value is NaN at an x are left out there.
+
+    Returns:
+        Columns `mean`, `low`, `high`, `n`, indexed by `x`.
+    """
+    rows = {x: t_interval(part[metric].to_numpy(float)) for x, part in curves.groupby("x")}
+    return pd.DataFrame(rows.values(), index=pd.Index(rows, name="x"), columns=Interval._fields)

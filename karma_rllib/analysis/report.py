@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from karma_rllib.analysis import figures, words
+from karma_rllib.analysis import debt_figures, figures, words
 from karma_rllib.analysis.tables import GROUPS, UNITS, bounds, caption, columns_of, number
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ _CURVES = (
     " single seeds. Rates are ratios of sums over bins of agent-steps."
 )
 _DOTS = "Dots: seeds. Tick: mean. Bar: 95 % t interval over seeds. Dotted line: baseline mean."
+_DEBTS = (
+    "Thick: mean over seeds. Band or bar: 95 % t interval over seeds, none for a single seed. Thin:"
+    " single seeds. A hit is retributive if its victim owed the shooter, else predatory. Dotted:"
+    " the share of retributive hits to expect had each victim been hit by any other agent, all"
+    " alike likely; only what exceeds it is retribution."
+)
 
 
 def write_report(
@@ -63,8 +69,7 @@ def write_report(
         "notes": _notes(comparison.notes),
         "tables": "\n".join(_table(comparison, group) for group in GROUPS),
         "caption": escape(caption(comparison)),
-        "figures": _figure(comparison, figures.learning_curves, "Learning curves", _CURVES)
-        + _figure(comparison, figures.late_dots, "Late window of every seed", _DOTS),
+        "figures": _figures(comparison),
         "commands": _commands(comparison, command),
         "settings": "\n".join(_settings(f.name, f.config_text) for f in comparison.folders),
         "provenance": "\n".join(_provenance(f.name, f.provenance) for f in comparison.folders),
@@ -122,6 +127,15 @@ def _table(comparison: Comparison, group: str) -> str:
         f'<div class="scroll"><table><caption>{group} <span>{escape(UNITS[group])}</span></caption>'
         f"<thead><tr><th>condition</th><th>n</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _figures(comparison: Comparison) -> str:
+    debts = debt_figures.shown(comparison)
+    return (
+        _figure(comparison, figures.learning_curves, "Learning curves", _CURVES)
+        + _figure(comparison, figures.late_dots, "Late window of every seed", _DOTS)
+        + (_figure(comparison, debt_figures.debts, "Who owes whom", _DEBTS) if debts else "")
     )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from karma_rllib.cli import evaluation
 from karma_rllib.config import Budget, ConfigError, files
+
+if TYPE_CHECKING:
+    from karma_rllib.analysis.compare import Comparison
 
 FOLDER = "comparison"  # in the first run folder, unless told otherwise
 WIDTH = 120
@@ -18,28 +22,39 @@ def compare(run_dirs: list[Path], out: Path | None, *, films: bool) -> None:
     """Compare conditions over run folders and say where the results are.
 
     Args:
-        run_dirs: run folders; several are pooled.
+        run_dirs: run folders; several are pooled, map size by map size.
         out: where to write; None: `FOLDER` in the first run folder.
         films: also film an episode of every condition.
 
     Raises:
         ConfigError: a folder is not a run, or holds no results yet.
     """
-    from karma_rllib.analysis import figures, report, tables
-    from karma_rllib.analysis.compare import compare as pool
+    from karma_rllib.analysis.compare import compare_sizes
 
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
     target = out or run_dirs[0] / FOLDER
     try:
-        comparison = pool(run_dirs, target, _late_fraction(run_dirs[0]))
+        each = compare_sizes(run_dirs, target, _late_fraction(run_dirs[0]))
     except ValueError as err:
         raise ConfigError(str(err)) from None
+    names = shlex.join(["karma", "compare", *map(str, run_dirs)])
+    for comparison in each:
+        if len(each) > 1:
+            size = comparison.out_dir.name.removeprefix("grid_")
+            console.rule(f"map of {size}x{size} cells")
+        _show(console, comparison, names, films=films)
+
+
+def _show(console: Console, comparison: Comparison, command: str, *, films: bool) -> None:
+    """Print one comparison, draw it, and write its report."""
+    from karma_rllib.analysis import figures, report, tables
+
     console.print(tables.terminal(comparison))
     figures.draw(comparison)
-    gifs = _film(run_dirs, comparison.conditions, target) if films else {}
-    names = shlex.join(["karma", "compare", *map(str, run_dirs)])
-    page = report.write_report(comparison, gifs=gifs, command=names)
+    run_dirs = [folder.path for folder in comparison.folders]
+    gifs = _film(run_dirs, comparison.conditions, comparison.out_dir) if films else {}
+    page = report.write_report(comparison, gifs=gifs, command=command)
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
 
 

@@ -18,6 +18,9 @@ LATE = {
     "karma": (0.0056, 0.0154, 0.105, 0.40, 0.83, 0.08, 0.63, 2.30, 2.87, 2.17),
     "karma_out": (0.0003, 0.0126, 0.093, 0.002, 0.79, 0.001, -0.44, 2.40, 1.67, 1.63),
     "karma_contrast": (0.0002, 0.0137, 0.096, 0.002, 0.82, 0.0005, -0.52, 2.47, 1.67, 1.65),
+    "tvt": (0.0024, 0.0149, 0.106, 0.10, 0.88, 0.03, 0.05, 2.69, 2.88, 1.06),
+    "matchmaker": (0.0051, 0.0149, 0.106, 0.24, 0.88, 0.05, 0.26, 2.69, 2.88, 1.06),
+    "karmic": (0.0021, 0.0149, 0.106, 0.09, 0.88, 0.02, -0.02, 2.69, 2.88, 1.06),
     "placebo_inert": (0.0058, 0.0148, 0.103, 0.22, 0.79, 0.06, 0.25, 2.78, 2.96, 1.39),
 }
 
@@ -30,6 +33,19 @@ def level(condition, step, branch):
     mixed = np.clip((step - branch) / 400_000, 0, 1) if branch or condition != "baseline" else 0
     rates_now = learnt + (late - base) * mixed
     return np.append(np.maximum(rates_now[:6], 0), rates_now[6:])  # the rest may be negative
+
+
+def debts(hits, episodes, step):
+    """Counts of the society: two hits in five are retributive, one debt in three is never paid."""
+    return {
+        "predatory": 0.6 * hits,
+        "retributive": 0.4 * hits,
+        "chance_retributive": 0.35 * hits,
+        "debt_made": 0.6 * hits,
+        "debt_paid": 0.4 * hits,
+        "ended_episodes": episodes,
+        "debt_at_end": episodes * 0.2e-4 * step,
+    }
 
 
 def result(condition, seed, iteration, branch, *, start=0, scale=1.0):
@@ -57,6 +73,7 @@ def result(condition, seed, iteration, branch, *, start=0, scale=1.0):
         "aim_nothing": 20_000,
         "aim_nothing_shots": rng.binomial(20_000, min(idle * tilt, 1)),
         "stock": 5.0 * n / 5,
+        **debts(hits, n / 5 / 250, step),
     }
     values = {"hit_advantage": hit_adv, "v_before": before, "v_after": after, "v_victim": victim}
     noisy = {k: float(hits * x + np.sqrt(hits) * rng.normal()) for k, x in values.items()}
@@ -90,13 +107,13 @@ def write_lines(folder, rows):
 
 
 def write_run(root, conditions=("baseline", "karma_out"), seeds=(42, 123, 202), **options):
-    """A whole run folder; options: stem and length [iterations], scale of violence, name."""
+    """A whole run folder; options: stem, length [iterations], scale of violence, name, world."""
     stem, length = options.get("stem", 0), options.get("length", 20)
     folder = Path(root) / options.get("name", "mirror_2024")
     folder.mkdir(parents=True)
     experiment = {
         "name": "mirror",
-        "world": {"name": "harvest-v0", "profile": "dual_cleanup"},
+        "world": {"name": "harvest-v0", "profile": "dual_cleanup"} | options.get("world", {}),
         "ppo": {"gae_lambda": 0.3},
         "conditions": list(conditions),
         "seeds": list(seeds),
