@@ -40,9 +40,9 @@ def result_columns(
     columns["counts"].update({name: float(sums.get(name, 0.0)) for name in FINGERPRINT_SUMS})
     for family, names in FAMILIES.items():
         fresh, before = _known(learner.get(family, {})), last.get(family, {})
+        own = columns.setdefault(family, {})
         for name in names:
-            value = fresh.get(name, before.get(name, START.get(name, 0.0)))
-            columns.setdefault(family, {})[name] = float(value)
+            own[name] = float(fresh.get(name, before.get(name, START.get(name, 0.0))))
     for key, (total, count) in EVENT_MEANS.items():
         family, name = key.split("/")
         number = columns["counts"][count]

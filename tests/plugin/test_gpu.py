@@ -14,11 +14,10 @@ pytestmark = [
 ]
 
 
+@pytest.mark.parametrize("arm", ["karma_out", "karma_out+karmic"])
 @pytest.mark.parametrize("preset", ["tiny", "small"])
-def test_local_learner_and_runner_share_the_gpu(cluster, make_config, preset):
-    algorithm = (
-        make_config("karma_out", preset=preset).learners(num_gpus_per_learner=1).build_algo()
-    )
+def test_local_learner_and_runner_share_the_gpu(cluster, make_config, preset, arm):
+    algorithm = make_config(arm, preset=preset).learners(num_gpus_per_learner=1).build_algo()
     results = [algorithm.train() for _ in range(2)]
     learner = algorithm.learner_group._learner
     runner = algorithm.env_runner_group.local_env_runner
