@@ -25,6 +25,7 @@ setup(
         "numba>=0.60",  # the world kernels
         "scipy>=1.15",  # stats: bootstraps with a seeded generator
         "pandas>=2.0",
+        "scikit-learn>=1.4",  # linear probes
         "pettingzoo>=1.25",
         "supersuit>=3.9",
         "gymnasium>=1.0",

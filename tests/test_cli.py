@@ -54,7 +54,7 @@ def test_help_loads_nothing_heavy(arguments):
 
 def test_help_names_every_command():
     _, out, _ = karma("--help")
-    for command in ("train", "resume", "evaluate", "compare", "preregister", "verdict", "list"):
+    for command in ("train", "resume", "evaluate", "compare", "probe", "preregister", "verdict", "list"):
         assert command in out
 
 

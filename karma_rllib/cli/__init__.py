@@ -162,6 +162,25 @@ def compare(
 
 @app.command()
 @_speaks
+def probe(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a trial's folder.")],
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of worlds and actions.")] = 0,
+    behaviour: Annotated[
+        Path | None, typer.Option(help="A policy that acts in its place, so that there is harm.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; default: the trial's.")
+    ] = None,
+) -> None:
+    """Look into a trained policy: does it know harming from being harmed?"""
+    from karma_rllib.cli import probing
+
+    probing.probe(checkpoint, episodes, seed, behaviour, out)
+
+
+@app.command()
+@_speaks
 def preregister(
     file: Annotated[str, typer.Argument(help="Experiment file, or the name of an example.")],
     overrides: Annotated[

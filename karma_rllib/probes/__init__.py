@@ -1,0 +1,1 @@
+"""Probes: what a trained network knows, on frozen checkpoints; torch and files, no ray."""

@@ -1,0 +1,273 @@
+"""All probes of one checkpoint: one dictionary, one table, one picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from karma_rllib import worlds
+from karma_rllib.nets.net import MirrorNet
+from karma_rllib.nets.policy import Policy
+from karma_rllib.probes import linear, picture, similarity, transfer, values
+from karma_rllib.probes.capture import Capture, play
+from karma_rllib.probes.features import look, untrained
+from karma_rllib.worlds.harvest_names import action_names, plane_names, vec_names
+
+ENOUGH = 100  # zaps below which results are called underpowered
+MOST = 600  # zaps that are looked at
+FEW = 200  # zaps for matrices of all pairs
+
+
+def study(
+    policy: Policy,
+    world: Mapping[str, Any],
+    episodes: int = 40,
+    seed: int = 0,
+    behaviour: Policy | None = None,
+    *,
+    discounts: tuple[float, float] = (0.99, 0.95),
+    picture_file: Path | None = None,
+) -> dict[str, Any]:
+    """Run every probe on a frozen policy.
+
+    Args:
+        policy: the network under study.
+        world: arguments of `make_lifetime`, its name under `world`.
+        episodes: to play.
+        seed: of worlds, subsets and bootstraps.
+        behaviour: who acts; None: the policy itself.
+        discounts: gamma and lambda of training, for the implied penalty.
+        picture_file: where the picture is drawn; None: nowhere.
+
+    Returns:
+        JSON data: `summary` (what verdicts read), then one entry per probe. With fewer than two
+        zaps there is nothing to probe, and the entries are missing.
+
+    Raises:
+        ValueError: a policy does not fit the world.
+    """
+    seen = play(policy, world, episodes, seed, behaviour)
+    found: dict[str, Any] = {
+        "origin": {
+            key: policy.meta.get(key) for key in ("condition", "seed", "agent_steps", "world")
+        },
+        "behaviour": behaviour.meta.get("condition") if behaviour else None,
+        "episodes": seen.episodes,
+        "zaps": seen.zaps,
+        "underpowered": seen.zaps < ENOUGH,
+        "transport": _transport(policy.net),
+    }
+    if seen.zaps < 2 or len(seen.neutral) < 2:
+        return {**found, "summary": {"zaps": seen.zaps}}
+    if seen.zaps > MOST:
+        chosen = np.random.default_rng(seed).choice(seen.zaps, MOST, replace=False)
+        seen = seen.take(np.sort(chosen))
+    params = worlds.resolve_params(
+        world["world"],
+        world.get("profile"),
+        **{k: v for k, v in world.items() if k not in ("world", "profile")},
+    )
+    zap = action_names(params).index("zap")
+    found |= _probes(policy.net, seen, zap, params, seed, discounts)
+    found["summary"] = _summary(found)
+    if picture_file is not None:
+        title = f"{policy.meta.get('condition') or 'policy'}, seed {policy.meta.get('seed')}"
+        picture.draw(_by_role(policy.net, seen), title, picture_file)
+    return found
+
+
+def _probes(
+    net: MirrorNet,
+    seen: Capture,
+    zap: int,
+    params: Any,
+    seed: int,
+    discounts: tuple[float, float],
+) -> dict[str, Any]:
+    names, planes = vec_names(params), plane_names(params)
+    on_victims = transfer.teach(net, seen.vic_out, seen, zap)
+    on_neutral = transfer.teach(net, seen.neutral, seen, zap)
+    cosines, own = transfer.latent_cosines(net, seen, zap)
+    return {
+        "linear": _linear(net, seen, names, seed),
+        "transfer": {
+            "effect": transfer.transfer(on_victims, on_neutral),
+            "taught_on_victims": on_victims._asdict(),
+            "taught_on_neutral": on_neutral._asdict(),
+            "cosine": values.mean_over_episodes(own, seen.agg_dec.episode, seed),
+            "cosine_mismatched": cosines.mismatched,
+            "cosine_parameters": transfer.parameter_cosine(net, seen, zap),
+        },
+        "similarity": _similarity(net, seen, seed),
+        "values": values.values(net, seen, *discounts),
+        "geometry": picture.geometry(_by_role(net, seen)),
+        "counterfactual": values.counterfactual(net, seen, zap, names, planes),
+    }
+
+
+def _linear(net: MirrorNet, seen: Capture, names: tuple[str, ...], seed: int) -> dict[str, Any]:
+    """P1 on every layer, and its controls."""
+    episode = seen.agg_out.episode
+    a, v = look(net, seen.agg_out), look(net, seen.vic_out)
+    raw = untrained(net)
+    bare = [
+        look(net, values.without_flags(frames, names)) for frames in (seen.agg_out, seen.vic_out)
+    ]
+    pairs = {
+        "raw": (a.raw, v.raw),
+        "phi": (a.phi, v.phi),
+        "z": (a.z, v.z),
+        **({"h": (a.h, v.h)} if net.stateful else {}),
+        "z_untrained": (look(raw, seen.agg_out).z, look(raw, seen.vic_out).z),
+        "z_without_flags": (bare[0].z, bare[1].z),
+        "z_decision": (look(net, seen.agg_dec).z, v.z),
+    }
+    found = {name: list(linear.probe(*sides, episode, seed)) for name, sides in pairs.items()}
+    return {**found, "z_null": list(linear.null(a.z, v.z, episode, seed))}
+
+
+def _similarity(net: MirrorNet, seen: Capture, seed: int) -> dict[str, Any]:
+    a, v = look(net, seen.agg_out), look(net, seen.vic_out)
+    few = np.arange(min(FEW, seen.zaps))
+    spearman, p = similarity.rsa(a.z[few], v.z[few], seed)
+    layers = {"raw": (a.raw, v.raw), "phi": (a.phi, v.phi), "z": (a.z, v.z)}
+    return {
+        **{f"cka_{name}": similarity.cka(*sides) for name, sides in layers.items()},
+        "rsa_z": spearman,
+        "rsa_z_p": p,
+    }
+
+
+def _by_role(net: MirrorNet, seen: Capture) -> dict[str, np.ndarray]:
+    roles = {
+        "neutral": seen.neutral,
+        "cleaner": seen.cleaner,
+        "aggressor": seen.agg_out,
+        "victim": seen.vic_out,
+    }
+    nothing = np.zeros((0, net.z_size), np.float32)
+    return {name: look(net, frames).z if len(frames) else nothing for name, frames in roles.items()}
+
+
+def _transport(net: MirrorNet) -> str:
+    if not net.memory_key_dim:
+        return "this policy has no external memory: there is no transport to calibrate"
+    return "a policy file holds no memory of past crimes: calibrate transport while it trains"
+
+
+def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers that verdicts and tables read, one each."""
+    layers = found["linear"]
+    return {
+        "zaps": found["zaps"],
+        "auroc_z": layers["z"][0],
+        "auroc_raw": layers["raw"][0],
+        "auroc_h": layers.get("h", [None])[0],
+        "transfer": found["transfer"]["effect"],
+        "cosine": found["transfer"]["cosine"][0] - found["transfer"]["cosine_mismatched"],
+        "cka_z": found["similarity"]["cka_z"],
+        "dv_out": found["values"]["dv_out"][0],
+        "implied_penalty": found["values"]["implied_penalty"][0],
+        "role_gap": found["geometry"].get("role_gap"),
+    }
+
+
+def as_json(found: Mapping[str, Any]) -> str:
+    """As text; numbers that do not exist are null."""
+    return json.dumps(_plain(found), indent=1, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def terminal(found: Mapping[str, Any]) -> Group:
+    """One table: probe, measure, value with its interval, how to read it."""
+    origin = found["origin"]
+    title = f"{origin.get('condition')}, seed {origin.get('seed')}: {found['zaps']} zaps"
+    parts: list[Any] = []
+    if found["underpowered"]:
+        text = f"Underpowered: {found['zaps']} zaps, {ENOUGH} are the least for a claim."
+        parts.append(Text(text, style="yellow"))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for head, side in (("probe", "left"), ("measure", "left"), ("value", "right"), ("", "left")):
+        table.add_column(head, justify=side)  # type: ignore[arg-type]
+    for row in _rows(found):
+        table.add_row(*row)
+    parts += [table] if len(table.rows) else []
+    parts.append(Text(f"P7 transport: {found['transport']}", style="dim"))
+    return Group(*parts)
+
+
+def _rows(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    if "linear" not in found:
+        return []
+    rows = [
+        ("P1 linear", f"AUROC {name}", _interval(value), _P1.get(name, ""))
+        for name, value in found["linear"].items()
+    ]
+    moved = found["transfer"]
+    rows += [
+        ("P2 transfer", "effect", _number(moved["effect"]), "1: being harmed teaches not to harm"),
+        ("", "gradient cosine", _interval(moved["cosine"]), "d ln pi(zap)/dz . dV(victim)/dz"),
+        ("", "mismatched zaps", _number(moved["cosine_mismatched"]), "its chance level"),
+        ("", "parameter cosine", _number(moved["cosine_parameters"]), "encoder and projector"),
+    ]
+    rows += [
+        ("P3 similarity" if k == 0 else "", name, _number(value), "")
+        for k, (name, value) in enumerate(found["similarity"].items())
+    ]
+    rows += [
+        ("P4 values" if k == 0 else "", name, _interval(value), _P4.get(name, ""))
+        for k, (name, value) in enumerate(found["values"].items())
+    ]
+    rows += [
+        ("P5 geometry" if k == 0 else "", name, _number(value), "")
+        for k, (name, value) in enumerate(found["geometry"].items())
+        if not isinstance(value, Mapping)
+    ]
+    swap = found["counterfactual"]
+    return [
+        *rows,
+        ("P6 swapped flags", "change of V", _interval(swap["dv"]), "attacker with victim's flags"),
+        ("", "change of pi(zap)", _interval(swap["d_zap"]), ""),
+        ("", "share of the gap", _number(swap["share_of_gap"]), "1: flags alone tell the role"),
+    ]
+
+
+_P1 = {
+    "raw": "can the observation tell? (should stay high)",
+    "z": "does the projection? (a mirror brings it to 0.5)",
+    "z_untrained": "control: the network before training",
+    "z_without_flags": "control: feedback flags set to zero",
+    "z_decision": "attackers as they decide",
+    "z_null": "control: roles swapped within zaps",
+}
+_P4 = {
+    "dv_out": "0: having harmed is valued like being harmed",
+    "implied_penalty": "gamma (1 - lambda) dv_out",
+}
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def _interval(value: list[float]) -> str:
+    mean, low, high = value
+    return f"{_number(mean)} [{_number(low)}, {_number(high)}]"
