@@ -349,7 +349,9 @@ def test_a_policy_that_knows_no_debts_retaliates_at_chance_level():
         hits += events.hit.sum()
         retributive += events.retributive.sum()
         creditors = (before > np.float32(0.1)).sum(2)  # of each victim, (B, N)
-        chance += (events.hit.sum(1) * creditors).sum() / 4
+        expected = (events.hit.sum(1) * creditors).sum(1) / 4
+        np.testing.assert_allclose(events.chance_retributive, expected, rtol=1e-6)
+        chance += expected.sum()
     assert hits > 5000
     assert retributive / hits == pytest.approx(chance / hits, abs=0.05)
 
