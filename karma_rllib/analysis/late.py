@@ -99,8 +99,8 @@ KARMIC_ONLY = frozenset(
     {*social.FAMILIES["matchmaker"], *social.FAMILIES["tvt"], "retribution_ratio", "predatory_rate"}
 )
 
-#: Metrics whose ratio to the baseline is reported.
-CONTRASTED = ("violence_rate", "cooperation_rate", "yield_rate", "selectivity")
+#: Metrics whose ratio to the baseline is reported, unless they are hidden.
+CONTRASTED = ("violence_rate", "predatory_rate", "cooperation_rate", "yield_rate", "selectivity")
 
 
 def late_runs(frame: pd.DataFrame, late_fraction: float) -> pd.DataFrame:
@@ -195,7 +195,7 @@ def contrast_table(runs: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["condition", "metric", "ratio", "low", "high", "n"]
     base = runs[runs["condition"] == BASELINE].set_index("seed")
-    metrics = [m for m in CONTRASTED if dual_use(runs) or m not in DUAL_USE_ONLY]
+    metrics = [m for m in CONTRASTED if m not in hidden(runs)]
     rows = []
     for condition, group in runs.groupby("condition", sort=False):
         own = group.set_index("seed")

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from karma_rllib.analysis.late import BASELINE, COLUMNS, LEVEL, OFFSET, Interval
+from karma_rllib.analysis.late import BASELINE, COLUMNS, LEVEL, OFFSET, Interval, karmic
 from karma_rllib.analysis.tables import bounds, number
+from karma_rllib.conditions import CONDITIONS
 
 if TYPE_CHECKING:
     from karma_rllib.analysis.compare import Comparison
@@ -20,6 +21,7 @@ FEW_SEEDS = 5  # below this an interval over seeds is little more than a hint
 
 _NOUNS = {
     "violence_rate": "Violence",
+    "predatory_rate": "Predation",
     "cooperation_rate": "Cooperation",
     "yield_rate": "Yield (apples)",
     "selectivity": "Selectivity",
@@ -112,7 +114,7 @@ def _gate(comparison: Comparison) -> str:
         return f"{start} {value}: harming others pays, so there is something to unlearn."
     if advantage.high < 0:
         return (
-            f"{start} {value}: harming others does not pay here even without a mirror, so less"
+            f"{start} {value}: harming others does not pay here even in the baseline, so less"
             " violence in another condition says little."
         )
     return (
@@ -185,14 +187,30 @@ def _caution(comparison: Comparison) -> str:
             f"{_counted(made, 'comparison')} without correction: were there no differences at all,"
             f" about {by_chance} of them would still seem to show one.",
             "\u201cNo difference shown\u201d does not mean that there is none.",
-            "A change that a control (broken, placebo, shuffled) shows as well is not due to what"
-            " the mirror aligns.",
+            *_controls(comparison),
             f"Intervals are {100 * LEVEL:g} % t intervals over seeds; rates are compared after"
             f" adding {OFFSET:g} per agent-step.",
         ]
     elif BASELINE not in comparison.conditions:
         parts.append("There is no baseline among the conditions, so nothing is compared with it.")
     return " ".join(parts)
+
+
+def _controls(comparison: Comparison) -> list[str]:
+    """What the controls of the conditions at hand are for."""
+    parts = []
+    if any(CONDITIONS[name].mirror for name in comparison.conditions if name in CONDITIONS):
+        parts.append(
+            "A change that a control (broken, placebo, shuffled) shows as well is not due to what"
+            " the mirror aligns."
+        )
+    if karmic(comparison.runs):
+        parts.append(
+            "A change that tvt_shuffle or karmic_shuffle shows as well is a tax on zapping and not"
+            " due to the recalled crime; one that matchmaker_random shows as well is due to"
+            " contact and not to debts."
+        )
+    return parts
 
 
 def markdown(summary: Summary) -> str:

@@ -100,3 +100,15 @@ def test_one_seed_is_reported_without_any_claim(tmp_path):
     assert "(one seed, no interval)" in summary.gate
     assert "chance alone may explain" in summary.caution
     assert "comparisons without correction" not in summary.caution
+
+
+def test_memory_and_matchmaker_are_judged_by_predation_and_by_their_own_placebos(tmp_path):
+    conditions = ("baseline", "karmic", "matchmaker")
+    summary = summarise(compare([write_run(tmp_path, conditions=conditions)], tmp_path / "out"))
+    sentences = summary.findings[0].sentences
+    assert any(text.startswith("Predation is lower") for text in sentences)
+    assert "matchmaker_random" in summary.caution
+    assert "mirror" not in summary.caution
+    mirrors = summarise(compare([write_run(tmp_path, name="mirrors")], tmp_path / "out"))
+    assert "mirror aligns" in mirrors.caution
+    assert "matchmaker_random" not in mirrors.caution

@@ -14,6 +14,7 @@
 
 import re
 import shlex
+import shutil
 
 import pytest
 from conftest import RUN, shell
@@ -33,6 +34,9 @@ SHORTER = (
      rf"karma train \1 --conditions baseline\2 {SMALL}"),
     (r"^karma train (\S*mirror_(?:test_laptop|harm_only)\S*)(.*--conditions.*)",
      rf"karma train \1\2 {SMALL}"),
+    (r"^karma train (\S*karmic_laptop\S*)(.*)",
+     r"karma train \1\2 --conditions baseline,karmic --seeds 1 --no-gif --set ppo.envs=4 "
+     "--set ppo.rollout=64 --set ppo.minibatch=512 --set budget.agent_steps=2_560"),
     (r"^karma train (\S*smoke\S*)(.*)", r"karma train \1\2 --set budget.agent_steps=9_600"),
 )  # fmt: skip
 """(what a command line looks like, what is run in its place); the first that fits is used."""
@@ -115,8 +119,14 @@ def test_a_yaml_block_is_a_valid_experiment(block):
     "block", [b for b in ALL if b.language == "bash"], ids=lambda block: block.name
 )
 def test_every_karma_train_of_a_page_is_a_valid_experiment(block, monkeypatch, place):
-    """Also of blocks that are not run, and of long ones before they are shortened."""
+    """Also of blocks that are not run, and of long ones before they are shortened.
+
+    A file that a page copies from an example is copied first, as its reader would have.
+    """
     seen = []
+    for line in (line for b in ALL if b.page == block.page for line in b.commands()):
+        if line.startswith("cp "):
+            shutil.copy(*(place / name for name in shlex.split(line)[1:]))
     monkeypatch.chdir(place)
     monkeypatch.setattr(training, "train", lambda config, *_, **__: seen.append(config) or 0)
     commands = [line for line in block.commands() if line.startswith("karma train")]
