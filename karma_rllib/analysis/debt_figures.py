@@ -28,6 +28,7 @@ PANELS = (
     Panel("retribution_ratio", "Retribution", "share of hits on a debtor; dotted: by chance"),
     Panel("predatory_rate", "Scale", "predatory hits per 1000 agent-steps, late window", 1000),
 )
+BINS = 25  # hits are rare, and a few seeds make intervals wide: fewer, steadier points
 # A metric, and the count without which a bin says nothing about it.
 _EVIDENCE = {
     "debt": "ended_episodes",
@@ -46,7 +47,7 @@ def debts(comparison: Comparison, dark: bool = False) -> Figure:
     names = comparison.conditions
     paints = {name: colour(name, names, dark) for name in names}
     with style(dark) as c:
-        curves = binned(comparison.frame)
+        curves = binned(comparison.frame, BINS)
         curves = curves[curves["stage"] == MAIN]
         figure, axes = grid(PANELS, "Who owes whom", 7.4, c["soft"], columns=2)
         _, late, end = comparison.marks

@@ -105,6 +105,11 @@ def _retribution_null(sums: Sums) -> float:
     return sums.get("chance_retributive", 0.0) / hits if hits > 0 else 0.0
 
 
+def _retro_share(sums: Sums) -> float:
+    total = sums.get("tvt_transported", 0.0)  # of either sign: harm is negative, value positive
+    return sums.get("tvt_transported_retro", 0.0) / total if total else 0.0
+
+
 def _intent_index(sums: Sums) -> float:
     others = sums.get("aim_rival", 0.0) - sums.get("aim_debtor", 0.0)
     shots = sums.get("aim_rival_shots", 0.0) - sums.get("aim_debtor_shots", 0.0)
@@ -186,7 +191,14 @@ _TRANSPORT = (
         "reward",
         "what past acts are charged with, per hit",
     ),
-    _plain("retro_share", "tvt_transported_retro / tvt_transported", "1", "to earlier fragments"),
+    Metric(
+        "retro_share",
+        "tvt_transported_retro / tvt_transported",
+        "1",
+        "",
+        "to earlier fragments",
+        _retro_share,
+    ),
 )
 
 #: Metrics `matchmaker/<name>` and `tvt/<name>`, in the order in which they are logged.

@@ -89,6 +89,16 @@ COLUMNS = (
     Column("peace", "P", "", 2, "higher"),
 )
 
+#: Metrics that cannot exceed 1.
+SHARES = frozenset(
+    {
+        *("zap_given_rival", "zap_given_waste", "zap_given_nothing", "zap_probability", "beam_use"),
+        *("frozen_share", "floor_hits", "waste_level", "equality"),
+        *("retribution_ratio", "retribution_null", "link_rate", "coverage", "retro_share"),
+        *("rig_rate", "creditor_zap_rate", "debtor_zap_rate"),
+    }
+)
+
 #: Metrics that mean nothing in a world without waste.
 DUAL_USE_ONLY = frozenset(
     {"cooperation_rate", "selectivity", "zap_given_waste", "waste_targeting", "waste_level"}
@@ -148,7 +158,8 @@ def summarise(column: Column, values: NDArray[np.float64]) -> Interval:
     interval = t_interval(values)
     if column.signed or np.isnan(interval.low):
         return interval
-    return interval._replace(low=max(interval.low, 0.0))
+    most = 1.0 if column.name in SHARES else np.inf
+    return interval._replace(low=max(interval.low, 0.0), high=min(interval.high, most))
 
 
 def _values(runs: pd.DataFrame, column: Column) -> NDArray[np.float64]:

@@ -9,7 +9,14 @@ from scipy import stats
 from synthetic import ITERATION, edit_results, result, write_lines, write_run
 
 from karma_rllib.analysis.compare import compare
-from karma_rllib.analysis.late import OFFSET, late_runs, t_interval, window_metrics
+from karma_rllib.analysis.late import (
+    COLUMNS,
+    OFFSET,
+    late_runs,
+    summarise,
+    t_interval,
+    window_metrics,
+)
 from karma_rllib.analysis.runs import load_runs
 from karma_rllib.analysis.social import pool, rates
 from karma_rllib.analysis.tables import bounds, markdown, number, terminal
@@ -82,6 +89,8 @@ def test_bounds_stay_inside_what_a_metric_can_be(cure, tmp_path):
     table = compare([cure], tmp_path).table
     signed = ["hit_advantage", "v_before", "v_after", "v_victim", "exclusion_gain"]
     assert (table[~table["metric"].isin(signed)]["low"] >= 0).all()
+    got = summarise(next(c for c in COLUMNS if c.name == "link_rate"), np.array([0.8, 1.0, 1.0]))
+    assert got.high == 1.0
 
 
 def test_a_contrast_is_the_mean_log_ratio_paired_by_seed(cure, tmp_path):

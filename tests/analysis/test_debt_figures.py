@@ -157,3 +157,15 @@ def test_counts_that_say_whether_a_bin_says_anything_stand_beside_the_metrics(co
     total = curves.groupby("condition")["hits"].sum()
     want = comparison.frame.groupby("condition")["counts/hits"].sum()
     assert total.sort_index().tolist() == want.sort_index().tolist()
+
+
+def test_karma_compare_reports_every_map_size(sizes, tmp_path, capsys):
+    from karma_rllib.cli import comparing
+
+    runs = [sizes[0].parent / f"r{size}" for size in (10, 30)]
+    comparing.compare(runs, tmp_path / "out", films=False)
+    told = capsys.readouterr().out
+    for size in (10, 30):
+        assert f"map of {size}x{size} cells" in told
+        assert (tmp_path / "out" / f"grid_{size}" / "report.html").is_file()
+        assert (tmp_path / "out" / f"grid_{size}" / "debts.png").is_file()

@@ -216,3 +216,4 @@ def test_transport_metrics_are_ratios_of_sums():
     assert values["coverage"] == 0.4
     assert values["transported_per_crime"] == -0.5
     assert values["harm"] == -2.0
+    assert values["retro_share"] == 0.2  # both are negative, as harm is
