@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from karma_rllib.analysis import debt_figures, figures, words
+from karma_rllib.analysis import debt_figures, figures, report_parts, words
 from karma_rllib.analysis.tables import GROUPS, UNITS, bounds, caption, columns_of, number
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def write_report(
     *,
     gifs: Mapping[str, Path] | None = None,
     command: str = "",
+    verdicts: str = "",
 ) -> Path:
     """Write `report.html` into the comparison's folder.
 
@@ -51,6 +52,7 @@ def write_report(
         comparison: what to report.
         gifs: a film per condition; shown in the order of the tables while they fit.
         command: the command that made this comparison.
+        verdicts: the section on registered predictions, see `verdict_view.section`.
 
     Returns:
         The path of the page, smaller than 5 MB.
@@ -67,9 +69,14 @@ def write_report(
         "findings": "\n".join(_card(f, comparison.conditions) for f in summary.findings),
         "caution": escape(summary.caution),
         "notes": _notes(comparison.notes),
-        "tables": "\n".join(_table(comparison, group) for group in GROUPS),
+        "verdicts": verdicts,
+        "tables": "\n".join(
+            _table(comparison, group) for group in GROUPS if columns_of(comparison, group)
+        ),
+        "society": report_parts.society(comparison),
+        "cost": report_parts.cost(comparison),
         "caption": escape(caption(comparison)),
-        "figures": _figures(comparison),
+        "figures": _figures(comparison, command),
         "commands": _commands(comparison, command),
         "settings": "\n".join(_settings(f.name, f.config_text) for f in comparison.folders),
         "provenance": "\n".join(_provenance(f.name, f.provenance) for f in comparison.folders),
@@ -130,28 +137,32 @@ def _table(comparison: Comparison, group: str) -> str:
     )
 
 
-def _figures(comparison: Comparison) -> str:
-    debts = debt_figures.shown(comparison)
-    return (
-        _figure(comparison, figures.learning_curves, "Learning curves", _CURVES)
-        + _figure(comparison, figures.late_dots, "Late window of every seed", _DOTS)
-        + (_figure(comparison, debt_figures.debts, "Who owes whom", _DEBTS) if debts else "")
-    )
+def _figures(comparison: Comparison, command: str) -> str:
+    drawn = [
+        _figure(comparison, figures.learning_curves, "Learning curves", _CURVES, command),
+        _figure(comparison, figures.late_dots, "Late window of every seed", _DOTS, command),
+    ]
+    if debt_figures.shown(comparison):
+        drawn.append(_figure(comparison, debt_figures.debts, "Who owes whom", _DEBTS, command))
+    return "".join(drawn)
 
 
 def _data_uri(kind: str, data: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _figure(comparison: Comparison, make: Callable[..., Figure], title: str, text: str) -> str:
+def _figure(
+    comparison: Comparison, make: Callable[..., Figure], title: str, text: str, command: str
+) -> str:
     """A figure in both themes; the browser shows the one that fits."""
     light, dark = (_data_uri("png", figures.png(make(comparison, d), d)) for d in (False, True))
+    drawn_by = f" Drawn by <code>{escape(command)}</code>." if command else ""
     alt = f"{title} of {_listed(comparison.conditions)}; the numbers are in the tables above"
     return (
         '<figure><div class="scroll"><picture>'
         f'<source media="(prefers-color-scheme: dark)" srcset="{dark}">'
         f'<img src="{light}" alt="{escape(alt)}"></picture></div>'
-        f"<figcaption>{escape(text)}</figcaption></figure>\n"
+        f"<figcaption>{escape(text)}{drawn_by}</figcaption></figure>\n"
     )
 
 

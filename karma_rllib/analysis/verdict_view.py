@@ -173,7 +173,8 @@ def section(verdicts: Sequence[Verdict], rules: Rules, notes: Iterable[str] = ()
 def _card(verdict: Verdict, rules: Rules) -> str:
     kind = verdict.verdict.replace(" ", "-")
     items = "".join(f"<li>{_line(part, verdict, rules)}</li>" for part in verdict.parts)
-    remark = f'<p class="soft">{escape(verdict.reason)}</p>' if verdict.reason else ""
+    told = any(part.verdict == NOT_TESTABLE for part in verdict.parts)  # each says why
+    remark = f'<p class="soft">{escape(verdict.reason)}</p>' if verdict.reason and not told else ""
     return (
         f'<div class="card {kind}"><h3>{escape(verdict.prediction.id)}'
         f' <span class="badge">{escape(verdict.verdict)}</span></h3>'

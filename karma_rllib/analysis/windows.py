@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from karma_rllib.analysis import social
 from karma_rllib.analysis.late import branch_of, metrics_of
 from karma_rllib.analysis.runs import KEYS, MAIN, STEM, RunFolder, load_folders
 
@@ -87,13 +86,9 @@ def metrics_in(rows: pd.DataFrame) -> dict[str, float]:
     if rows.empty:
         return {}
     counts = {str(k): float(v) for k, v in rows.filter(regex="^counts/").sum().items()}
-    sums = {name.removeprefix("counts/"): value for name, value in counts.items()}
     metrics = metrics_of(counts)
-    for family, definitions in getattr(social, "FAMILIES", {}).items():
-        if family != "social":
-            metrics |= {name: metric.value(sums) for name, metric in definitions.items()}
     metrics["selectivity"] = metrics["log_selectivity"]
-    missing = {name for name, count in NEEDED_COUNT.items() if count not in sums}
+    missing = {name for name, count in NEEDED_COUNT.items() if f"counts/{count}" not in counts}
     metrics |= {name: float(value) for name, value in _logged(rows).items()}
     return {**metrics, **dict.fromkeys(missing, np.nan)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,21 @@ def _show(console: Console, comparison: Comparison, command: str, *, films: bool
     figures.draw(comparison)
     run_dirs = [folder.path for folder in comparison.folders]
     gifs = _film(run_dirs, comparison.conditions, comparison.out_dir) if films else {}
-    page = report.write_report(comparison, gifs=gifs, command=command)
+    page = report.write_report(comparison, gifs=gifs, command=command, verdicts=_verdicts(run_dirs))
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
+
+
+def _verdicts(run_dirs: list[Path]) -> str:
+    """The report's section on predictions, where every run folder was registered."""
+    from karma_rllib.analysis import registration, verdict_view
+    from karma_rllib.cli import judging
+
+    if not all((run / registration.IN_RUN).is_file() for run in run_dirs):
+        return ""
+    try:
+        return verdict_view.section(*judging.judged(run_dirs))
+    except ConfigError as err:  # a comparison is due even where a verdict is refused
+        return f'<h2>Registered predictions</h2>\n<p class="lead">{escape(str(err))}</p>'
 
 
 def _late_fraction(run_dir: Path) -> float:

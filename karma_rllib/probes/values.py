@@ -56,17 +56,19 @@ def counterfactual(
 
     Returns:
         Mean change of V [reward] and of pi(zap), and which share of the way to the victim's value
-        the flags alone go: 1, the network reads the role from them.
+        the flags alone go: 1, the network reads the role from them; None where the two values
+        cannot be told apart, so that there is no way to go.
     """
     edited = _swapped(seen.agg_out, seen.vic_out, vec_names, plane_names)
     own, other, victim = (look(net, frames) for frames in (seen.agg_out, edited, seen.vic_out))
-    change, way = other.value - own.value, float((victim.value - own.value).mean())
-    zapping = np.exp(other.logits[:, zap]) - np.exp(own.logits[:, zap])
     episode = seen.agg_out.episode
+    change = other.value - own.value
+    way, low, high = mean_over_episodes(victim.value - own.value, episode)
+    zapping = np.exp(other.logits[:, zap]) - np.exp(own.logits[:, zap])
     return {
         "dv": mean_over_episodes(change, episode),
         "d_zap": mean_over_episodes(zapping, episode),
-        "share_of_gap": float(change.mean()) / way if abs(way) > 1e-9 else None,
+        "share_of_gap": float(change.mean()) / way if low > 0 or high < 0 else None,
     }
 
 

@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from synthetic import edit_results, write_run
+from synthetic import ITERATION, edit_results, write_run
 
-from karma_rllib.analysis import report
+from karma_rllib.analysis import report, report_parts
 from karma_rllib.analysis.compare import compare
 from karma_rllib.analysis.report import write_report
 
@@ -157,3 +157,40 @@ def test_a_folder_without_settings_or_provenance_is_reported_as_such(tmp_path, q
 
 def test_the_same_comparison_gives_the_same_page(comparison):
     assert write_report(comparison).read_bytes() == write_report(comparison).read_bytes()
+
+
+def test_society_and_cost_have_their_tables(tmp_path, quick):
+    folder = write_run(tmp_path, stem=4, length=6)
+    edit_results(folder, lambda row: row.update(iteration_s=36.0))
+    text = (folder / "experiment.yaml").read_text()
+    (folder / "experiment.yaml").write_text(text + "resources: {num_env_runners: 1}\n")
+    c = compare([folder], tmp_path / "out")
+    told = " ".join(Page(write_report(c).read_text()).text)
+    for words in ("equality E", "peace P", "What these mean", "CPU hours", "agent-steps"):
+        assert words in told, words
+    spent = report_parts.costs(c.frame, c.folders).set_index("part")
+    assert spent.loc["stem", "hours"] == pytest.approx(3 * 4 * 0.01)
+    assert spent.loc["karma_out", "cpu_hours"] == pytest.approx(2 * 3 * 6 * 0.01)
+    assert spent.loc["karma_out", "agent_steps"] == 3 * 6 * ITERATION
+    assert spent.loc["all", "runs"] == 9
+    assert spent.loc["all", "agent_steps"] == 3 * (4 + 6 + 6) * ITERATION
+
+
+def test_times_that_were_not_logged_are_missing_not_zero(comparison):
+    assert report_parts.costs(comparison.frame, comparison.folders)["hours"].isna().all()
+
+
+def test_figures_name_the_command_that_draws_them(comparison, quick):
+    text = write_report(comparison, command="karma compare results/mirror").read_text()
+    assert text.count("Drawn by <code>karma compare results/mirror</code>.") == 2
+
+
+def test_a_registered_run_shows_its_verdicts(comparison, quick):
+    text = write_report(comparison, verdicts="<h2>Registered predictions</h2>").read_text()
+    assert text.index("Registered predictions") < text.index("<h2>Numbers")
+    assert "Registered predictions" not in write_report(comparison).read_text()
+
+
+def test_tables_without_columns_are_left_out(comparison, quick):
+    text = write_report(comparison).read_text()
+    assert "<th>n</th></tr>" not in text
