@@ -1,25 +1,33 @@
 """Training throughput: Karma against stock RLlib PPO and against a bare torch loop.
 
-Same world, network, batch, epochs and minibatches for all three; interleaved in one process,
-one torch thread, so a busy machine slows all alike. Prints medians of CPU time and ratios.
+Same world, network, batch, epochs and minibatches for all. Every road runs in a process of its
+own, so that none lives under another's settings of allocator or threads; one round of each, in
+turn, so that a busy machine slows all alike; one torch thread. Prints medians of CPU time, ratios
+and ranges.
 
-    python -m benchmarks.training            # about three minutes
-    python -m benchmarks.training --quick
+    python -m benchmarks.training            # about eight minutes
+    python -m benchmarks.training --quick --preset tiny
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+import ray
 import torch
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.evaluation.postprocessing import Postprocessing
+from rich.console import Console
 
 import karma_rllib
 from benchmarks import report
@@ -31,14 +39,25 @@ from karma_rllib.plugin.module import KarmaModule
 
 WORLD = {"profile": "karma_seed"}
 ENVS, ROLLOUT, MINIBATCH, EPOCHS, SEQUENCE = 16, 128, 2048, 4, 32
+AGENT_STEPS = 6 * ENVS * ROLLOUT
+
+ROADS: dict[str, dict[str, Any]] = {
+    "karma": {},
+    "stock": {},
+    "bfloat16": {"dtype": "bfloat16"},
+    "unkept": {"environment": {"KARMA_KEEP_MEMORY": "0"}},
+    "karmic": {"condition": "karmic"},
+}
+"""What is measured, each in its own process, and what it has of its own."""
 
 
-def karma(preset: str) -> Any:
+def karma(preset: str, condition: str = "baseline", dtype: str = "float32") -> Any:
     """Our algorithm, everything in this process."""
     return (
         KarmaConfig()
         .world("harvest-v0", **WORLD)
-        .module(preset=preset)
+        .module(preset=preset, dtype=dtype)
+        .condition(condition)
         .ppo(envs=ENVS, rollout=ROLLOUT, minibatch=MINIBATCH, epochs=EPOCHS, max_seq_len=SEQUENCE)
         .debugging(seed=0, log_level="ERROR")
         .build_algo()
@@ -118,33 +137,99 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - begin
 
 
-def measure(preset: str, rounds: int) -> dict[str, float]:
-    """Interleaved rounds; agent-steps per CPU-second, medians."""
-    ours, theirs = karma(preset), stock(preset)
+def works(road: str, preset: str) -> dict[str, Callable[[], Any]]:
+    """What one round of a road times."""
+    if road == "stock":
+        theirs = stock(preset)
+        steps = ENVS * ROLLOUT  # RLlib's default PPO counts env-steps
+        return {
+            "sample": lambda: theirs.env_runner.sample(num_timesteps=steps),
+            "iteration": theirs.train,
+        }
+    own = {key: value for key, value in ROADS[road].items() if key != "environment"}
+    ours = karma(preset, **own)
     runner, learner = ours.env_runner_group.local_env_runner, ours.learner_group._learner
-    torch.set_num_threads(1)
-    # RLlib's default PPO counts env-steps; six agents each.
-    steps = ENVS * ROLLOUT * runner.lifetime.num_agents
-    times: dict[str, list[float]] = {}
-
-    def note(name: str, work: Callable[[], Any]) -> None:
-        times.setdefault(name, []).append(seconds(work))
-
+    if road != "karma":
+        return {"sample": runner.sample, "iteration": ours.train}
     fragments = runner.sample()
     made = learner._make_batch_if_necessary(training_data=_Data(fragments))
-    columns = {**made.policy_batches[SHARED_MODULE], "agent_steps": steps}
-    for round_ in range(rounds + 1):
-        note("sample", lambda: runner.sample())
-        note("stock sample", lambda: theirs.env_runner.sample(num_timesteps=ENVS * ROLLOUT))
-        note("update", lambda: _update(ours, fragments))
-        note("bare", lambda: bare_loop(learner, columns))
-        note("iteration", ours.train)
-        note("stock iteration", theirs.train)
-        if round_ == 0:
-            times.clear()  # compilation and first allocations
-    ours.stop()
-    theirs.stop()
-    return {name: steps / statistics.median(values) for name, values in times.items()}
+    columns = {**made.policy_batches[SHARED_MODULE], "agent_steps": AGENT_STEPS}
+    return {
+        "sample": runner.sample,
+        "update": lambda: _update(ours, fragments),
+        "bare": lambda: bare_loop(learner, columns),
+        "iteration": ours.train,
+    }
+
+
+def serve(road: str, preset: str) -> None:
+    """A road's process: for every line on stdin, one round; its times go to stdout as JSON."""
+    karma_rllib.register()
+    measured = works(road, preset)
+    torch.set_num_threads(1)
+    for _ in sys.stdin:
+        times = {name: seconds(work) for name, work in measured.items()}
+        print(MARK + json.dumps(times), flush=True)
+
+
+MARK = "times "
+
+
+class Road:
+    """A road's process, seen from outside."""
+
+    def __init__(self, name: str, preset: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.training", "--road", name, "--preset", preset]
+        self.name = name
+        environment = {**os.environ, **ROADS[name].get("environment", {})}
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def round(self) -> dict[str, float]:
+        """CPU seconds of one round, by name.
+
+        Raises:
+            RuntimeError: if the process ended.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith(MARK):
+                return dict(json.loads(line.removeprefix(MARK)))
+        raise RuntimeError(
+            f"the process of road {self.name!r} ended early: run it with --road to see why"
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def measure(preset: str, rounds: int, names: list[str]) -> dict[str, list[float]]:
+    """Agent-steps per CPU-second of every round, by "road work"."""
+    roads = {name: Road(name, preset) for name in names}
+    rates: dict[str, list[float]] = {}
+    try:
+        for road in roads.values():
+            road.round()  # compilation and first allocations
+        for _ in range(rounds):
+            for name, road in roads.items():
+                for work, spent in road.round().items():
+                    rates.setdefault(f"{name} {work}", []).append(AGENT_STEPS / spent)
+    finally:
+        for road in roads.values():
+            road.close()
+    return rates
 
 
 class _Data:
@@ -170,24 +255,52 @@ def _update(algorithm: Any, fragments: list[Any]) -> None:
     )
 
 
+LINES = (
+    ("sampling", "karma sample", "stock sample", "stock RLlib PPO, same network"),
+    ("whole iteration", "karma iteration", "stock iteration", "stock RLlib PPO, same network"),
+    ("learner update", "karma update", "karma bare", "bare torch loop"),
+    ("whole iteration, bfloat16", "bfloat16 iteration", "stock iteration", "stock, float32"),
+    ("whole iteration", "karma iteration", "unkept iteration", "KARMA_KEEP_MEMORY=0"),
+    ("whole iteration, karmic", "karmic iteration", "karma iteration", "condition baseline"),
+)
+"""Rows of the table: what, ours, baseline, what the baseline is."""
+
+
+def show(preset: str, rates: dict[str, list[float]]) -> None:
+    """Print the table of one preset and the ranges behind it."""
+    median = {name: statistics.median(found) for name, found in rates.items()}
+    report.table(
+        f"{preset}: karma_seed, {ENVS} worlds x 6 agents x {ROLLOUT} steps, {EPOCHS} epochs, "
+        f"minibatch {MINIBATCH}; agent-steps per CPU-second",
+        [
+            (what, median[ours], median[base], name)
+            for what, ours, base, name in LINES
+            if ours in median and base in median
+        ],
+    )
+    spread = ", ".join(f"{name} {min(x):,.0f}-{max(x):,.0f}" for name, x in rates.items())
+    Console(width=110).print(f"ranges over the rounds: {spread}", highlight=False)
+
+
 def main() -> None:
-    """Measure both presets and print the table."""
+    """Measure both presets and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
     parser.add_argument("--preset", choices=("small", "tiny"), action="append")
+    parser.add_argument("--roads", nargs="+", choices=tuple(ROADS), default=list(ROADS))
+    parser.add_argument("--road", choices=tuple(ROADS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    karma_rllib.register()
-    for preset in arguments.preset or ("small", "tiny"):
-        rate = measure(preset, 1 if arguments.quick else 5)
-        report.table(
-            f"{preset}: karma_seed, {ENVS} worlds x 6 agents x {ROLLOUT} steps, {EPOCHS} epochs, "
-            f"minibatch {MINIBATCH}; agent-steps per CPU-second",
-            [
-                ("sampling", rate["sample"], rate["stock sample"], "stock RLlib PPO"),
-                ("whole iteration", rate["iteration"], rate["stock iteration"], "stock RLlib PPO"),
-                ("learner update", rate["update"], rate["bare"], "bare torch loop"),
-            ],
-        )
+    presets = arguments.preset or ["small", "tiny"]
+    if arguments.road:
+        serve(arguments.road, presets[0])
+        return
+    # One Ray for all roads; they only need it to exist.
+    context = ray.init(
+        num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+    )
+    os.environ["RAY_ADDRESS"] = context.address_info["address"]
+    for preset in presets:
+        show(preset, measure(preset, 1 if arguments.quick else 5, arguments.roads))
 
 
 if __name__ == "__main__":
