@@ -281,8 +281,8 @@ class MirrorNet(nn.Module):
         Returns:
             Log-probabilities (M, A), values (M,) and the next state.
         """
-        h, state = self._remember(self._with_read(z, read)[:, None], state)
-        logits, value = self._heads(h[:, 0])
+        h, state = self._remember_one(self._with_read(z, read), state)
+        logits, value = self._heads(h)
         return logits, value, state
 
     def _with_read(self, z: Tensor, read: Tensor | None) -> Tensor:
@@ -293,7 +293,7 @@ class MirrorNet(nn.Module):
 
     def recur(self, z: Tensor, state: State) -> Tensor:
         """One recurrent step on single frames: z (M, Z), state each (M, lstm) -> h (M, lstm)."""
-        return self._remember(z[:, None], state)[0][:, 0]
+        return self._remember_one(z, state)[0]
 
     def role_logits(self, phi: Tensor, z: Tensor) -> Tensor:
         """Score the four roles from phi (M, F) or z (M, Z), as `role_head_input` says: (M, 4)."""
@@ -307,6 +307,13 @@ class MirrorNet(nn.Module):
             state = self.initial_state(z.shape[0], z.device)
         h, (hn, cn) = self.lstm(z, (state["h"][None], state["c"][None]))
         return h, {"h": hn[0], "c": cn[0]}
+
+    def _remember_one(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        """`_remember` for a single frame, z (M, Z): the same cell without `nn.LSTM` around it."""
+        if self.lstm is None:
+            return z, {}
+        h, c = torch.lstm_cell(z, (state["h"], state["c"]), *self.lstm.all_weights[0])
+        return h, {"h": h, "c": c}
 
     def _heads(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Map h (..., lstm or Z) to behaviour log-probabilities (..., A) and values (...)."""
