@@ -189,7 +189,7 @@ class MirrorNet(nn.Module):
             vec: float32 (M, D).
 
         Returns:
-            phi (M, F) in the arithmetic of `spec.dtype`, and z (M, Z) in float32.
+            phi (M, F) in float32 or the arithmetic of `spec.dtype`, and z (M, Z) in float32.
         """
         deeper: Sequence[nn.Module] = list(self.mlp)
         with _autocast(self.spec.dtype, grid.device):

@@ -22,7 +22,8 @@ class NetSpec:
         trunk: widths of ReLU layers shared by policy and value.
         heads: widths of the ReLU layers of each head; () makes both heads one linear map.
         dtype: arithmetic of encoder and projector: "float32", or "bfloat16" for autocast, which
-            is about twice as fast on CPUs with AVX512-BF16 and rounds z to 8 bits.
+            is about twice as fast on CPUs with AVX512-BF16 and rounds z to 8 bits. A first layer
+            that visits set bytes only (see `nets.planes`) stays in float32.
     """
 
     cnn_filters: tuple[int, ...] = ()
