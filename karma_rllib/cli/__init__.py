@@ -102,6 +102,9 @@ def train(
     storage: Annotated[Path, typer.Option(help="Where the run folder is made.")] = Path("results"),
     wandb: Annotated[WandbMode | None, typer.Option(help="Log to Weights & Biases.")] = None,
     gif: Annotated[bool, typer.Option(help="Film an episode of every condition.")] = True,
+    freeze: Annotated[
+        Path | None, typer.Option(help="Settings that karma calibrate froze.")
+    ] = None,
 ) -> int:
     """Run an experiment: every condition with every seed, then compare."""
     from karma_rllib.cli import training
@@ -114,7 +117,7 @@ def train(
         "conditions": f"[{conditions}]" if conditions not in (None, "all") else None,
     }
     texts = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    config = training.load(file, [*(overrides or []), *texts], seeds)
+    config = training.load(file, [*(overrides or []), *texts], seeds, freeze)
     return training.train(config, storage, address, films=gif, file=file)
 
 
@@ -181,17 +184,41 @@ def probe(
 
 @app.command()
 @_speaks
+def calibrate(
+    file: Annotated[str, typer.Argument(help="Experiment file, or the name of an example.")],
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=A,B", help="Values to try of a setting; default: a grid."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")
+    ] = None,
+    storage: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("results"),
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("freeze.json"),
+) -> int:
+    """Find a world in which harm pays, on baselines alone, and freeze it."""
+    from karma_rllib.cli import calibrating
+
+    return calibrating.calibrate(file, vary or [], overrides or [], storage, address, out)
+
+
+@app.command()
+@_speaks
 def preregister(
     file: Annotated[str, typer.Argument(help="Experiment file, or the name of an example.")],
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.")] = None,
+    freeze: Annotated[
+        Path | None, typer.Option(help="Settings that karma calibrate froze.")
+    ] = None,
 ) -> None:
     """Write down what will be judged and how, before the first run."""
     from karma_rllib.cli import judging
 
-    judging.preregister(file, overrides or [], seeds)
+    judging.preregister(file, overrides or [], seeds, freeze)
 
 
 @app.command()

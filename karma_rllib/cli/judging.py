@@ -21,7 +21,9 @@ WIDTH = 120
 RESULT = "verdict.json"
 
 
-def preregister(file: str, overrides: list[str], seeds: int | None) -> None:
+def preregister(
+    file: str, overrides: list[str], seeds: int | None, freeze: Path | None = None
+) -> None:
     """Write the registration of an experiment beside its file.
 
     Raises:
@@ -31,7 +33,7 @@ def preregister(file: str, overrides: list[str], seeds: int | None) -> None:
     from karma_rllib.cli import examples, training
     from karma_rllib.experiment import provenance
 
-    config = training.load(file, overrides, seeds)
+    config = training.load(file, overrides, seeds, freeze)
     target = registration.beside(examples.find(file))
     if target.exists():
         raise ConfigError(

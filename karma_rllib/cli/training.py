@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
-def load(file: str, overrides: list[str], seeds: int | None = None) -> ExperimentConfig:
+def load(
+    file: str, overrides: list[str], seeds: int | None = None, freeze: Path | None = None
+) -> ExperimentConfig:
     """Read an experiment and lay the command line's wishes over it.
 
     Args:
         file: a path, or the name of an example.
         overrides: ``section.key=value`` texts.
         seeds: run only the first so many seeds; None: all.
+        freeze: settings that `karma calibrate` chose, laid over the file; None: none.
 
     Raises:
         ConfigError: anything wrong with the file or a wish, in one sentence.
@@ -32,6 +35,10 @@ def load(file: str, overrides: list[str], seeds: int | None = None) -> Experimen
     if not path.exists() and path.suffix == "" and examples.examples():
         names = ", ".join(examples.examples())
         raise ConfigError(f"{file}: no such file, and no such example (they are {names})")
+    if freeze is not None:
+        from karma_rllib.analysis.calibration import frozen
+
+        overrides = [*frozen(freeze), *overrides]
     config = ExperimentConfig.load(path, overrides)
     if seeds is None:
         return config
