@@ -475,3 +475,17 @@ def test_a_trial_that_never_started_does_not_upset_the_tracking(tmp_path):
     config = ExperimentConfig.load(examples()["smoke"], ["tracking.wandb=offline"])
     (tracker,) = _trackers(config, tmp_path)
     tracker.log_trial_end(object(), failed=True)
+
+
+def test_a_ray_that_does_not_come_up_is_one_sentence(monkeypatch):
+    import ray
+
+    def too_slow(**options):
+        raise Exception("The current node timed out during startup.\nAnd more.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", too_slow)
+    started = cluster.connected(experiment())
+    with pytest.raises(ConfigError, match="did not start on this machine") as caught:
+        started.__enter__()
+    assert "\n" not in str(caught.value)

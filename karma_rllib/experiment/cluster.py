@@ -64,7 +64,7 @@ def connected(config: ExperimentConfig, address: str | None = None) -> Iterator[
         address: of a cluster to join; None: start Ray on this machine.
 
     Raises:
-        ConfigError: no cluster answers at `address`.
+        ConfigError: no cluster answers at `address`, or Ray does not come up here.
     """
     shared = prepare_environment(config)
     if address is not None:
@@ -85,10 +85,12 @@ def connected(config: ExperimentConfig, address: str | None = None) -> Iterator[
         options |= {"address": address, "runtime_env": {"env_vars": shared}}
     try:
         ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as err:
-        if address is None:
-            raise
+    except Exception as err:  # a node that is too slow to come up raises just that
         reason = str(err).splitlines()[0] if str(err) else type(err).__name__
+        if address is None:
+            raise ConfigError(
+                f"Ray did not start on this machine ({reason}); if it is busy, try again later"
+            ) from err
         raise ConfigError(f"--address {address}: no Ray cluster answers ({reason})") from None
     try:
         yield
