@@ -235,7 +235,7 @@ TABLE: dict[str, Row] = {
     )
 }
 
-FAMILIES = ("social", "matchmaker", "tvt", "mirror", "role", "ppo", "policy", "counts")
+FAMILIES = ("social", "matchmaker", "tvt", "match", "mirror", "role", "ppo", "policy", "counts")
 
 
 def family(name: str) -> list[Row]:

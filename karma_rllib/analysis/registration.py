@@ -102,15 +102,15 @@ def random_policy(config: ExperimentConfig) -> dict[str, float]:
             stack,
             out.reward[None],
             max_steps=life.max_steps,
-            timeout=params.timeout,
-            waste_zone=params.waste_cells_possible,
+            timeout=life.traits.timeout,
+            waste_zone=life.traits.waste_cells,
         )
         sums = social.pool([sums, counts])
         if out.truncated.any():
             life.reset(out.truncated)
     rates = social.rates(sums)
     names = ("violence_rate", "yield_rate", "cooperation_rate")
-    falls = params.waste_spawn_prob / life.num_agents if params.waste_mode != "none" else 0.0
+    falls = params.waste_spawn_prob / life.num_agents if life.traits.waste_cells else 0.0
     return {name: rates[name] for name in names} | {"max_cooperation": falls}
 
 

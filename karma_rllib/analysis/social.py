@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from karma_rllib.analysis.definitions import COUNTS as PLAIN_COUNTS
 from karma_rllib.analysis.definitions import METRICS, Metric, Sums
+from karma_rllib.analysis.definitions_match import MATCH, MATCH_COUNTS, match_counts
 from karma_rllib.analysis.definitions_society import (
     FIRST_STEPS,
     MATCHMAKER,
@@ -35,13 +36,14 @@ __all__ = ["COUNTS", "FAMILIES", "METRICS", "EpisodeBook", "pool", "rates", "tal
 #: All counts by name, in the order in which they are logged.
 COUNTS = {
     **PLAIN_COUNTS,
-    **{count.name: count for count in (*SOCIETY_COUNTS, *TVT_COUNTS)},
+    **{count.name: count for count in (*SOCIETY_COUNTS, *TVT_COUNTS, *MATCH_COUNTS)},
 }
 #: Metrics computed from counts, by family and name.
 FAMILIES: dict[str, dict[str, Metric]] = {
     "social": METRICS,
     "matchmaker": MATCHMAKER,
     "tvt": TRANSPORT,
+    "match": MATCH,
 }
 
 # What a shot from the decision frame would meet first: codes of `Events.aim`.
@@ -94,6 +96,7 @@ def tally(
         "retributive": np.count_nonzero(events.retributive),
         **_exclusion(events, timeout),
         **_debts(events, max_steps),
+        **match_counts(events),
     }
     return {name: float(value) for name, value in sums.items()}
 

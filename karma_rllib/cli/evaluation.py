@@ -122,8 +122,8 @@ def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dic
             events,
             reward,
             max_steps=life.max_steps,
-            timeout=life.params.timeout,
-            waste_zone=life.params.waste_cells_possible,
+            timeout=life.traits.timeout,
+            waste_zone=life.traits.waste_cells,
         )
         book.update(events, reward, truncated)
         sums = social.pool([sums, counts])

@@ -46,10 +46,7 @@ def show(topic: str, section: str | None = None) -> None:
 
 
 def _worlds() -> list[tuple[str, str]]:
-    from karma_rllib.worlds.harvest import HarvestWorld
-
-    docs = {"harvest-v0": HarvestWorld.__doc__ or ""}
-    return [(name, docs.get(name, "").strip().partition("\n")[0]) for name in worlds.list_worlds()]
+    return [(name, worlds.entry(name).about) for name in worlds.list_worlds()]
 
 
 def _profiles() -> list[tuple[str, str]]:
@@ -102,8 +99,8 @@ def _params(console: Console, section: str | None) -> None:
         model = models[name]
         fields = dict(model.model_fields)
         if name == "world":
-            world = type(worlds.resolve_params("harvest-v0")).model_fields
-            fields |= {k: v for k, v in world.items() if k not in fields}
+            for own in map(worlds.entry, worlds.list_worlds()):
+                fields |= {k: v for k, v in own.params.model_fields.items() if k not in fields}
         _section(console, name, model.__doc__ or "", fields)
     if section is None:
         _counterparts(console)

@@ -48,9 +48,11 @@ def _seeds(config: ExperimentConfig) -> None:
 
 
 def _waste(config: ExperimentConfig) -> None:
-    if getattr(config.world_params, "waste_mode", "none") != "none":
+    if config.world_traits.waste_cells:
         return
     place = f"world '{config.world.profile or config.world.name}' has waste_mode none"
+    if config.world_traits.zap is None:
+        place = f"world '{config.world.name}' has no waste"
     for name in config.conditions:
         pairs, loss = (
             conditions.condition(name).pairs,
@@ -139,7 +141,14 @@ def _society(config: ExperimentConfig) -> None:
     """What the memory and the matchmaker can do in this world, with this learner."""
     rows = [conditions.condition(name) for name in config.conditions]
     match, tvt, ppo = config.matchmaker, config.tvt, config.ppo
-    reach = getattr(config.world_params, "beam_length", match.pair_distance)
+    traits = config.world_traits
+    solo = [row.name for row in rows if row.matchmaker != "off" and not traits.places]
+    if solo:
+        raise ConfigError(
+            f"`conditions`: '{solo[0]}' rigs spawns, but in world '{config.world.name}' nobody can "
+            "be placed beside another; leave it out or choose another world"
+        )
+    reach = traits.beam_length
     if match.pair_distance > reach and any(row.matchmaker != "off" for row in rows):
         raise ConfigError(
             f"`matchmaker.pair_distance` is {match.pair_distance}, but the beam reaches only "

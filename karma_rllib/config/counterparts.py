@@ -168,12 +168,13 @@ def _names_of(section: str | None) -> str:
 
 
 def keys_of(section: str) -> list[str]:
-    """The keys of one section; of the world, those of the default world too."""
+    """The keys of one section; of the world, those of every world."""
     from karma_rllib import worlds
     from karma_rllib.config.experiment import section_models
 
     model = section_models().get(section)
     keys = [] if model is None else list(model.model_fields)
-    if section == "world":  # the keys of the default world: enough for a hint
-        keys += list(type(worlds.resolve_params("harvest-v0")).model_fields)
+    if section == "world":
+        for name in worlds.list_worlds():
+            keys += list(worlds.entry(name).params.model_fields)
     return keys

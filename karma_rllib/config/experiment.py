@@ -27,6 +27,7 @@ from karma_rllib.config.sections import (
     World,
 )
 from karma_rllib.config.society import Kinship, Matchmaker, Tvt
+from karma_rllib.worlds.face import Traits
 
 SEEDS = (42, 123, 202, 303, 404)
 """The first seeds of every experiment; the k-th further one is 101 k (505, 606, ...)."""
@@ -163,6 +164,11 @@ class ExperimentConfig(Section):
         return world_params(self.world)
 
     @property
+    def world_traits(self) -> Traits:
+        """What follows from the world's parameters."""
+        return worlds.entry(self.world.name).traits(self.world_params)
+
+    @property
     def num_agents(self) -> int:
         """Agents per world, N."""
         return int(self.world_params.num_agents)  # type: ignore[attr-defined]
@@ -190,7 +196,7 @@ def world_params(world: World) -> BaseModel:
         best = nearest(world.name, known)
         hint = f"did you mean '{best}'?" if best else f"the worlds are {', '.join(known)}"
         raise ConfigError(f"`world.name` is '{world.name}', but there is no such world; {hint}")
-    fields = type(worlds.resolve_params(world.name)).model_fields
+    fields = worlds.entry(world.name).params.model_fields
     for key, value in world.params.items():
         if key not in fields:
             raise ConfigError(unknown_key(("world", key), value))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from karma_rllib.worlds.harvest_state import APPLE, EMPTY, WALL, WASTE, Frame
+from karma_rllib.worlds.harvest_state import APPLE, COLOUR, EMPTY, WALL, WASTE, Frame
 
 STEPS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])  # (row, col) per heading N, E, S, W
 
@@ -74,7 +74,9 @@ def draw(
 
     painters = {APPLE: _apple, WASTE: _waste, WALL: _wall}
     for row, col in np.argwhere(frame.cells != EMPTY):
-        put(_sprite(painters[int(frame.cells[row, col])], cell), row, col)
+        code = int(frame.cells[row, col])
+        pad = code >= COLOUR
+        put(_sprite(_pad, cell, code) if pad else _sprite(painters[code], cell), row, col)
     if frame.beam.any():
         image.alpha_composite(_light(frame, shot, cell), (cell // 2, cell // 2))
     for n in np.flatnonzero(struck & frame.present):
@@ -89,10 +91,11 @@ def draw(
 def text(frame: Frame) -> str:
     """Write a frame as text, two characters per cell.
 
-    `.` floor, `o` apple, `%` waste, `#` wall, `*` lit by a beam; an agent is its heading
-    (`^ > v <`) followed by its number modulo 10, or `x` and its number while frozen.
+    `.` floor, `o` apple, `%` waste, `#` wall, `a` to `d` a colour, `*` lit by a beam; an
+    agent is its heading (`^ > v <`) followed by its number modulo 10, or `x` and its number while
+    frozen.
     """
-    letters = np.array([". ", "o ", "% ", "# "], dtype="<U2")[frame.cells]
+    letters = np.array([". ", "o ", "% ", "# ", "a ", "b ", "c ", "d "], dtype="<U2")[frame.cells]
     letters = np.where(frame.beam & (frame.cells == EMPTY), "* ", letters)
     for n in np.flatnonzero(frame.present):
         row, col = frame.pos[n]
@@ -147,6 +150,13 @@ def _waste(d: Draw, s: int) -> None:
 def _wall(d: Draw, s: int) -> None:
     d.rectangle((0, 0, s, s), fill=STONE)
     d.rectangle((0, 0, s, 0.16 * s), fill=STONE_TOP)
+
+
+def _pad(d: Draw, s: int, code: int) -> None:
+    """A coloured tile: a cue or a pad; colours as those of agents, from the other end."""
+    box = (0.06 * s, 0.06 * s, 0.94 * s, 0.94 * s)
+    colour = AGENTS[-1 - (code - COLOUR) * 2 % len(AGENTS)]
+    d.rounded_rectangle(box, 0.1 * s, fill=colour, outline=INK, width=round(0.05 * s))
 
 
 def _burst(d: Draw, s: int) -> None:

@@ -197,8 +197,8 @@ class Stage:
 
     def spaces(self) -> tuple[Dict, Discrete]:
         """Observation and action space of one agent."""
-        params, shapes = self.life.params, self.life.obs_shapes
-        bits = params.obs_mode == "ego_planes" and params.obs_debt != "pair"
+        shapes = self.life.obs_shapes
+        bits = bool((self.life.world.grid_scale == 1).all())
         obs: dict[str, Any] = {
             "grid": Box(0, 1 if bits else 255, shapes["grid"], np.uint8),
             "vec": Box(-1.0, 1.0, shapes["vec"], np.float32),
@@ -208,8 +208,9 @@ class Stage:
     def state(self) -> np.ndarray:
         """The whole map as codes, uint8 (G, G, 5).
 
-        Channels: terrain (0 empty, 1 apple, 2 waste, 3 wall); lit by the last step; agent index
-        + 1, heading + 1 (north, east, south, west) and frozen, all 0 where nobody stands.
+        Channels: terrain (0 empty, 1 apple, 2 waste, 3 wall, 4-7 a colour); lit by the last step;
+        agent index + 1, heading + 1 (north, east, south, west) and frozen, all 0 where nobody
+        stands.
         """
         frame = self.life.world.frame()
         out = np.zeros((*frame.cells.shape, 5), np.uint8)
@@ -222,8 +223,8 @@ class Stage:
 
     def state_space(self) -> Box:
         """Space of `state()`."""
-        G, N = self.life.params.grid_size, len(self.names)
-        high = np.broadcast_to(np.array([3, 1, N, 4, 1], np.uint8), (G, G, 5))
+        G, N = len(self.life.world.frame().cells), len(self.names)
+        high = np.broadcast_to(np.array([7, 1, N, 4, 1], np.uint8), (G, G, 5))
         return Box(np.zeros_like(high), high, dtype=np.uint8)
 
 

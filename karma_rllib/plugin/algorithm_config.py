@@ -18,6 +18,7 @@ from karma_rllib.conditions import CONDITIONS
 from karma_rllib.conditions import condition as find_condition
 from karma_rllib.plugin.env_runner import SHARED_MODULE, BatchedEnvRunner
 from karma_rllib.plugin.module import KarmaModule
+from karma_rllib.worlds.face import Traits
 
 ENV_NAME = "KarmicHarvest-v0"
 
@@ -219,10 +220,14 @@ class KarmaConfig(PPOConfig):
             },
         )
 
+    def world_traits(self) -> Traits:
+        """What follows from the world's parameters."""
+        from karma_rllib import worlds
+
+        return worlds.traits(self.world_name, self.world_profile, **self.world_params)
+
     def _grid_scale(self) -> list[float]:
         """What the network multiplies the bytes of each channel by, to bring them to [0, 1]."""
         from karma_rllib import worlds
-        from karma_rllib.worlds.harvest_names import grid_scale
 
-        params = worlds.resolve_params(self.world_name, self.world_profile, **self.world_params)
-        return [float(scale) for scale in grid_scale(params)]
+        return worlds.grid_scale(self.world_name, self.world_profile, **self.world_params)

@@ -22,7 +22,6 @@ from karma_rllib.credit.gae import gae
 from karma_rllib.plugin.event_frames import labels
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.plugin.module import MEMORY_READ
-from karma_rllib.worlds.harvest_state import ZAP
 
 ACTIVE = "active"  # the agent could act: policy and entropy terms count
 # Keys of shared data, one array per fragment. Without transport there are no REWARDS.
@@ -66,10 +65,11 @@ class Advantages(ConnectorV2):
         module_id: str,
         *,
         affects_value: bool = True,
+        zap: int | None = None,
     ) -> None:
         super().__init__()
         self.gamma, self.lambda_, self.floor = gamma, lambda_, floor
-        self.module_id, self.affects_value = module_id, affects_value
+        self.module_id, self.affects_value, self.zap = module_id, affects_value, zap
 
     @override(ConnectorV2)
     def __call__(
@@ -83,7 +83,7 @@ class Advantages(ConnectorV2):
         if not (self.affects_value or felt is given):
             pairs = [self._advantages(f, reward) for f, reward in zip(episodes, given)]
         shared_data[TARGETS] = [target for _, target in pairs]
-        sums = fingerprint(episodes, shared_data[ADVANTAGES], self.floor)
+        sums = fingerprint(episodes, shared_data[ADVANTAGES], self.floor, self.zap)
         for key, value in sums.items():
             metrics.log_value((self.module_id, "fingerprint", key), value, reduce="sum")
         return batch
@@ -116,7 +116,7 @@ FINGERPRINT_SUMS = (
 
 
 def fingerprint(
-    fragments: list[Fragment], advantages: list[np.ndarray], floor: float
+    fragments: list[Fragment], advantages: list[np.ndarray], floor: float, zap: int | None
 ) -> dict[str, float]:
     """Sums behind hit advantage, zap advantage, value fingerprint and zap probability.
 
@@ -124,6 +124,7 @@ def fingerprint(
         fragments: of one update.
         advantages: raw GAE advantages [reward units], (T, W, N) each.
         floor: the action floor eps.
+        zap: the action that harms, None in a world without one.
 
     Returns:
         `FINGERPRINT_SUMS` by name; divided by the counts of shots, hits and active steps
@@ -132,9 +133,11 @@ def fingerprint(
     sums = dict.fromkeys(FINGERPRINT_SUMS, 0.0)
     for fragment, advantage in zip(fragments, advantages):
         fired, hit = fragment.events["fired"], fragment.events["hit"]
-        zap = np.exp(fragment.logits[..., ZAP][fragment.events["active"]])
-        sums["zap_probability_sum"] += float(zap.sum(dtype=np.float64))
-        sums["floor_hits_sum"] += float((zap <= 2 * floor / fragment.logits.shape[-1]).sum())
+        if zap is not None:
+            chance = np.exp(fragment.logits[..., zap][fragment.events["active"]])
+            sums["zap_probability_sum"] += float(chance.sum(dtype=np.float64))
+            rare = chance <= 2 * floor / fragment.logits.shape[-1]
+            sums["floor_hits_sum"] += float(rare.sum())
         sums["zap_advantage_sum"] += float(advantage[fired].sum())
         t, w, attacker, victim = np.nonzero(hit)
         sums["hit_advantage_sum"] += float(advantage[t, w, attacker].sum())

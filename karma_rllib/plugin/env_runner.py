@@ -222,8 +222,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             events,
             fragment.reward,
             max_steps=self.lifetime.max_steps,
-            timeout=self.lifetime.params.timeout,
-            waste_zone=self.lifetime.params.waste_cells_possible,
+            timeout=self.lifetime.traits.timeout,
+            waste_zone=self.lifetime.traits.waste_cells,
         )
         sampler, book, debts = self._ready()
         book.update(events, fragment.reward, fragment.truncated)

@@ -61,6 +61,7 @@ class KarmaLearner(PPOTorchLearner):
                 config.action_floor,
                 SHARED_MODULE,
                 affects_value=settings["affects_value"],
+                zap=config.world_traits().zap,
             ),
             self.auxiliary.connector(),
             FragmentsToBatch(SHARED_MODULE, self.device, labels=self.auxiliary.needs_labels),

@@ -66,7 +66,7 @@ class Memory:
             gamma,
             lambda_,
         )
-        self.timeout = int(lifetime.params.timeout)
+        self.timeout = int(lifetime.traits.timeout)
         self.feed, self.device = feed, torch.device(device)
         lead = (lifetime.num_worlds, lifetime.num_agents)
         self.recall = Recall(*lead, params, gamma, lambda_, seed, value_dim=CONTEXT)

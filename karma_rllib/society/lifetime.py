@@ -24,7 +24,7 @@ from karma_rllib.worlds.harvest_state import Placement
 
 if TYPE_CHECKING:
     from karma_rllib.worlds.events import StepOut
-    from karma_rllib.worlds.harvest import HarvestWorld
+    from karma_rllib.worlds.face import World
 
 #: What a lifetime adds to the state of its world.
 OWN_STATE = (
@@ -59,12 +59,13 @@ class Lifetime:
 
     def __init__(
         self,
-        world: "HarvestWorld",
+        world: "World",
         ledger: LedgerParams | None = None,
         matchmaker: MatchmakerParams | None = None,
     ) -> None:
         self.world = world
         self.params, self.uid, self.seed = world.params, world.uid, world.seed
+        self.traits = world.traits
         self.num_worlds, self.num_agents = world.num_worlds, world.num_agents
         self.num_actions, self.max_steps = world.num_actions, world.max_steps
         self.obs_shapes = world.obs_shapes
@@ -74,7 +75,7 @@ class Lifetime:
         self.ledger = np.zeros((B, N, N), np.float32)
         self.ledger_before = np.zeros((B, N, N), np.float32)
         self.ledger_books = np.zeros((B, len(BOOKS)), np.float64)
-        self._shown_debt = None if world.params.obs_debt == "none" else self.ledger
+        self._shown_debt = self.ledger if world.traits.shows_debt else None
         self._match = empty_match(B, N)
         self.pairs, self.pair_debt, self.pair_rigged = self._match[:3]
         self.rigged = np.zeros((B, N), np.int8)
@@ -102,7 +103,13 @@ class Lifetime:
             ValueError: for a key or value that is wrong, or wrong in this world.
         """
         params = MatchmakerParams.of(matchmaker)
-        params.check_beam(self.params.beam_length)
+        if params.mode != "off" and not self.traits.places:
+            raise ValueError(
+                f"matchmaker mode is {params.mode!r}: it must be 'off' in {self.world.name}, where "
+                "nobody can be placed beside another."
+            )
+        if self.traits.places:
+            params.check_beam(self.traits.beam_length)
         self.matchmaker_params = params
         threshold = self.ledger_params.debt_threshold
         self._matchmaker = compile_rules(params, self.num_agents, threshold)
@@ -121,22 +128,31 @@ class Lifetime:
         Returns:
             Observations `{"grid": (B, N, H, W, C), "vec": (B, N, D)}`.
         """
-        which = self.world.prepare(mask)
+        if not self.traits.places:
+            which = np.ones(self.num_worlds, bool) if mask is None else np.asarray(mask, bool)
+            self._forgive(which)
+            return self.world.reset(mask, out=out, debt=self._shown_debt)
+        world: Any = self.world  # with the two halves of a reset
+        which = world.prepare(mask)
         placement = self._conspire(which)
+        self._forgive(which)
+        return world.populate(which, placement=placement, out=out, debt=self._shown_debt)
+
+    def _forgive(self, which: np.ndarray) -> None:
+        """Let the debts of the worlds of `which` decay."""
         kept = self.ledger[which] * np.float32(self.ledger_params.debt_decay)
         forgiven = self.ledger[which].sum((1, 2), dtype=np.float64) - kept.sum(
             (1, 2), dtype=np.float64
         )
         self.ledger[which] = kept
         self.ledger_books[which, BOOKS.index("decayed")] += forgiven
-        return self.world.populate(which, placement=placement, out=out, debt=self._shown_debt)
 
     def _conspire(self, which: np.ndarray) -> Placement | None:
         """Choose and place pairs in the worlds of `which`, on the ledger as it is before decay."""
         if self.matchmaker_params.mode == "off":
             return None
         match = self._match
-        world = self.world
+        world: Any = self.world
         matchmake(
             self._matchmaker,
             world.key,

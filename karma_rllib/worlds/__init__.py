@@ -1,42 +1,49 @@
 """worlds: batched simulators of social dilemmas, on NumPy and Numba alone.
 
-`make` builds one; importing this package loads neither.  See `karma_rllib.worlds.harvest` for the
-game itself and `karma_rllib.worlds.events` for what a step reports.
+`make` builds one; importing this package loads neither.  See `karma_rllib.worlds.harvest` and
+`karma_rllib.worlds.match` for the games, `karma_rllib.worlds.events` for what a step reports, and
+`karma_rllib.worlds.face` for what a world declares.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from karma_rllib.worlds.harvest import HarvestWorld
-    from karma_rllib.worlds.harvest_params import HarvestParams
+    from karma_rllib.worlds.face import Entry, Traits
 
-_NAMES = ("harvest-v0",)
+#: Where each world declares itself: a light module with an `ENTRY`.
+_HOMES = {
+    "harvest-v0": "karma_rllib.worlds.harvest_profiles",
+    "match-v0": "karma_rllib.worlds.match_profiles",
+}
 
 
 def list_worlds() -> tuple[str, ...]:
     """Names that `make` knows."""
-    return _NAMES
+    return tuple(_HOMES)
 
 
-def _known(name: str) -> None:
-    """Raise ValueError unless a world has this name."""
-    if name not in _NAMES:
-        from karma_rllib.worlds.harvest_profiles import nearest
+def entry(name: str) -> Entry:
+    """What a world declares.
 
-        raise ValueError(f"unknown world {name!r}: {nearest(str(name), _NAMES)}")
+    Raises:
+        ValueError: no world has this name; the sentence names the nearest one.
+    """
+    from karma_rllib.worlds.face import nearest
+
+    if name not in _HOMES:
+        raise ValueError(f"unknown world {name!r}: {nearest(str(name), _HOMES)}")
+    return import_module(_HOMES[name]).ENTRY
 
 
 def list_profiles(name: str) -> dict[str, str]:
     """Profiles of a world, each with one line of description."""
-    _known(name)
-    from karma_rllib.worlds.harvest_profiles import PROFILE_LINES
-
-    return dict(PROFILE_LINES)
+    return dict(entry(name).lines)
 
 
-def resolve_params(name: str, profile: str | None = None, **params: Any) -> HarvestParams:
+def resolve_params(name: str, profile: str | None = None, **params: Any) -> Any:
     """Validated parameters of a world, without building it.
 
     Args:
@@ -47,14 +54,23 @@ def resolve_params(name: str, profile: str | None = None, **params: Any) -> Harv
     Raises:
         ValueError: one sentence that names the culprit, its value, the rule and the nearest key.
     """
-    _known(name)
-    from karma_rllib.worlds.harvest_profiles import resolve
-
-    return resolve(profile, params)
+    return entry(name).resolve(profile, params)
 
 
-def random_reference(profile: str) -> dict[str, float]:
-    """What a uniform random policy does in a profile of `harvest-v0`, a yardstick for gates.
+def traits(name: str, profile: str | None = None, **params: Any) -> Traits:
+    """What follows from a world's parameters: see `face.Traits`; arguments as `resolve_params`."""
+    found = entry(name)
+    return found.traits(found.resolve(profile, params))
+
+
+def grid_scale(name: str, profile: str | None = None, **params: Any) -> list[float]:
+    """Factors that bring each channel of a world's grid to [0, 1]; arguments as there."""
+    found = entry(name)
+    return found.grid_scale(found.resolve(profile, params))
+
+
+def random_reference(profile: str, world: str = "harvest-v0") -> dict[str, float]:
+    """What a uniform random policy does in a profile of a world, a yardstick for gates.
 
     Returns:
         Means over 400 episodes, named as the metrics are: `violence_rate` [hits per agent-step],
@@ -63,15 +79,18 @@ def random_reference(profile: str) -> dict[str, float]:
         [apples on the map].
 
     Raises:
-        ValueError: the profile is unknown.
+        ValueError: the profile is unknown, or the world has no such reference.
     """
     import json
     from pathlib import Path
 
-    stored = json.loads(Path(__file__).with_name("random_reference.json").read_text())
-    if profile not in stored:
-        from karma_rllib.worlds.harvest_profiles import nearest
+    from karma_rllib.worlds.face import nearest
 
+    file = entry(world).reference
+    if not file:
+        raise ValueError(f"world {world!r} has no reference of random play")
+    stored = json.loads(Path(__file__).with_name(file).read_text())
+    if profile not in stored:
         raise ValueError(f"unknown profile {profile!r}: {nearest(profile, stored)}")
     return {name: value["mean"] for name, value in stored[profile].items()}
 
@@ -85,7 +104,7 @@ def make(
     num_threads: int = 1,
     profile: str | None = None,
     **params: Any,
-) -> HarvestWorld:
+) -> Any:
     """Build a batch of worlds.
 
     Args:
@@ -100,11 +119,9 @@ def make(
     Raises:
         ValueError: one sentence that names the culprit, its value, the rule and the nearest key.
     """
-    resolved = resolve_params(name, profile, **params)
-    from karma_rllib.worlds.harvest import HarvestWorld
-
-    return HarvestWorld(
-        resolved,
+    found = entry(name)
+    return found.load()(
+        found.resolve(profile, params),
         num_worlds=num_worlds,
         seed=seed,
         first_uid=first_uid,

@@ -17,6 +17,8 @@ from karma_rllib.worlds.rng import fold_words
 NEUTRAL, AGGRESSOR, VICTIM, CLEANER, IGNORE = 0, 1, 2, 3, -100
 ROLE_NAMES = ("neutral", "aggressor", "victim", "cleaner")
 
+ASKED, SEEN, RIGHT_PAD, WRONG_PAD = 1, 2, 4, 8  # bits of `Events.match`
+
 
 class Events(NamedTuple):
     """One transition of B worlds; the arrays are overwritten by the world's next step."""
@@ -48,6 +50,9 @@ class Events(NamedTuple):
     #                     creditor, 2 as a debtor; filled by society
     pairs_wanted: np.ndarray  # pairs it chose for this episode, on the row t = 0, int8 (B,)
     pairs_rigged: np.ndarray  # and those it could place, on the row t = 0, int8 (B,)
+    match: np.ndarray  # what the step decided in the match world, bits, uint8 (B, N): 1 the agent
+    #                    is asked for the colour, 2 it has seen the cue (with 1), 4 it stepped on
+    #                    the right pad, 8 on a wrong one
 
 
 class StepOut(NamedTuple):
@@ -87,6 +92,7 @@ def allocate_events(num_worlds: int, num_agents: int) -> Events:
         rigged=np.zeros((B, N), np.int8),
         pairs_wanted=np.zeros(B, np.int8),
         pairs_rigged=np.zeros(B, np.int8),
+        match=np.zeros((B, N), np.uint8),
     )
 
 

@@ -15,6 +15,7 @@ from karma_rllib.worlds import harvest_names as names
 from karma_rllib.worlds import harvest_state as h
 from karma_rllib.worlds.events import StepOut, allocate_events
 from karma_rllib.worlds.harvest_params import HarvestParams
+from karma_rllib.worlds.harvest_profiles import traits
 from karma_rllib.worlds.harvest_rules import build_rules, sprout_table, write_book
 from karma_rllib.worlds.harvest_state import Frame, Placement
 from karma_rllib.worlds.rng import world_keys
@@ -166,7 +167,7 @@ class HarvestWorld:
         first_uid: int = 0,
         num_threads: int = 1,
     ) -> None:
-        self.params = params
+        self.params, self.traits = params, traits(params)
         self.num_worlds = check.whole_number("num_worlds", num_worlds, 1)
         self.num_agents = params.num_agents
         self.action_names = names.action_names(params)
@@ -403,11 +404,7 @@ class HarvestWorld:
         """Check the caller's buffers, once as long as they stay the same."""
         if self._seen and all(obs.get(key) is array for key, array in self._seen.items()):
             return obs["grid"], obs["vec"]
-        if not {"grid", "vec"} <= set(obs):
-            raise ValueError(f"out must hold the arrays 'grid' and 'vec', not {sorted(obs)}")
-        lead = (self.num_worlds, self.num_agents)
-        check.buffer("grid", obs["grid"], lead + self.obs_shapes["grid"], np.uint8)
-        check.buffer("vec", obs["vec"], lead + self.obs_shapes["vec"], np.float32)
+        check.buffers(obs, (self.num_worlds, self.num_agents), self.obs_shapes)
         self._seen = {"grid": obs["grid"], "vec": obs["vec"]}
         return obs["grid"], obs["vec"]
 
@@ -423,18 +420,4 @@ class HarvestWorld:
         found = kernels.first_problem(
             self._actions, self.num_actions, s.episode, s.t, self.max_steps
         )
-        if found == -1:
-            return
-        if found >= 0:
-            b, i = divmod(found, self.num_agents)
-            raise ValueError(
-                f"action {self._actions[b, i]} of agent {i} in world {b} must lie in"
-                f" [0, {self.num_actions})"
-            )
-        b = -2 - found
-        if s.episode[b] < 0:
-            raise RuntimeError(f"world {b} has not begun: call reset() before step()")
-        raise RuntimeError(
-            f"world {b} ended its episode after {self.max_steps} steps: call"
-            " reset(mask=out.truncated) before the next step"
-        )
+        check.may_step(found, self._actions, self.num_actions, s.episode, self.max_steps)

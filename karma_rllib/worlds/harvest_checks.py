@@ -1,42 +1,21 @@
-"""What callers hand to a harvest world, checked: arrays, placements, sizes.
-
-Every function returns the checked value in the form the kernels want or raises a ValueError of one
-sentence.
-"""
+"""What callers hand to a harvest world, checked: what every world checks, and placements."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from karma_rllib.worlds.checks import array_of, buffer, buffers, may_step, state_of, whole_number
 from karma_rllib.worlds.harvest_state import Placement
 
-
-def whole_number(name: str, value: Any, low: int) -> int:
-    """An integer in [low, 2**62)."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise ValueError(f"{name}={value!r} must be a whole number")
-    if not low <= value < 2**62:
-        raise ValueError(f"{name}={value} must be at least {low} and below 2**62")
-    return int(value)
-
-
-def array_of(name: str, value: Any, shape: tuple[int, ...], kind: Any) -> np.ndarray:
-    """A C-contiguous array of this shape and kind."""
-    if np.shape(value) != shape:
-        raise ValueError(f"{name} has shape {np.shape(value)}, expected {shape}")
-    return np.ascontiguousarray(value, kind)
-
-
-def buffer(name: str, array: Any, shape: tuple[int, ...], kind: Any) -> None:
-    """A writable C-contiguous array of this shape and kind, to write observations to."""
-    fits = isinstance(array, np.ndarray) and array.shape == shape and array.dtype == kind
-    if not (fits and array.flags.c_contiguous and array.flags.writeable):
-        raise ValueError(
-            f"out[{name!r}] must be a writable C-contiguous {np.dtype(kind).name} array of shape"
-            f" {shape}, not {getattr(array, 'dtype', type(array).__name__)} {np.shape(array)}"
-        )
+__all__ = [
+    "array_of",
+    "buffer",
+    "buffers",
+    "may_step",
+    "placement_of",
+    "state_of",
+    "whole_number",
+]
 
 
 def placement_of(placement: Placement, num_worlds: int, num_agents: int, size: int) -> Placement:
@@ -55,12 +34,3 @@ def placement_of(placement: Placement, num_worlds: int, num_agents: int, size: i
     if twice.any():
         raise ValueError(f"placement.pos puts two agents of world {twice.argmax()} on one cell")
     return Placement(pos, head)
-
-
-def state_of(state: dict[str, np.ndarray], mine: dict[str, np.ndarray]) -> None:
-    """A state with exactly the arrays of this world."""
-    if set(state) != set(mine):
-        wrong = sorted(set(state) ^ set(mine))
-        raise ValueError(f"state does not fit this world: missing or unknown arrays {wrong}")
-    for name, array in mine.items():
-        array_of(f"state[{name!r}]", state[name], array.shape, array.dtype)

@@ -1,16 +1,10 @@
-"""Named parameter sets of the harvest world, and how a profile and overrides become parameters.
-
-This module is light: pydantic only.
-"""
+"""Named parameter sets of the harvest world, and what it declares.  Light: pydantic only."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
-from pydantic import ValidationError
-
+from karma_rllib.worlds.face import Entry, Traits
 from karma_rllib.worlds.harvest_params import HarvestParams
 
 _SEED_RATES = (0.0, 0.001, 0.005, 0.025, 0.05)
@@ -56,64 +50,33 @@ PROFILE_LINES: dict[str, str] = {
 }
 
 
-def nearest(word: str, options: Iterable[str]) -> str:
-    """Return ", did you mean 'x'?" for the closest option, or the list of options."""
-    known = list(options)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+def traits(p: HarvestParams) -> Traits:
+    """What others must know before a world is built."""
+    return Traits(
+        zap=7,  # harvest_state.ZAP, which is not imported: this module is light
+        timeout=p.timeout,
+        waste_cells=p.waste_cells_possible,
+        shows_debt=p.obs_debt != "none",
+        beam_length=p.beam_length,
+        places=True,
+    )
 
 
-def _range(key: str) -> str:
-    """Range of a numeric parameter, like [1, 64] or [0, 1)."""
-    low, high, left, right = "-inf", "inf", "(", ")"
-    for bound in HarvestParams.model_fields[key].metadata:
-        low, left = (str(bound.ge), "[") if hasattr(bound, "ge") else (low, left)
-        low, left = (str(bound.gt), "(") if hasattr(bound, "gt") else (low, left)
-        high, right = (str(bound.le), "]") if hasattr(bound, "le") else (high, right)
-        high, right = (str(bound.lt), ")") if hasattr(bound, "lt") else (high, right)
-    return f"{left}{low}, {high}{right}"
+def grid_scale(p: HarvestParams) -> list[float]:
+    """What brings each channel of the grid to [0, 1]."""
+    from karma_rllib.worlds.harvest_names import grid_scale
+
+    return [float(scale) for scale in grid_scale(p)]
 
 
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-
-
-def explain(error: ValidationError) -> str:
-    """Say the first complaint of a pydantic error in one sentence (key, value, rule)."""
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
-    key, value, kind = str(first["loc"][0]), first["input"], first["type"]
-    if kind == "extra_forbidden":
-        return f"unknown parameter {key!r}: {nearest(key, HarvestParams.model_fields)}"
-    field = HarvestParams.model_fields[key]
-    if kind.startswith(("greater_than", "less_than")):
-        rule = f"must lie in {_range(key)}"
-    elif kind == "literal_error":
-        options = field.annotation.__args__  # type: ignore[union-attr]
-        rule = f"must be one of {', '.join(options)}"
-        if "did you mean" in (hint := nearest(str(value), options)):
-            rule += f"; {hint}"
-    elif kind.split("_")[0] in _KINDS:
-        rule = f"must be {_KINDS[kind.split('_')[0]]}"
-    else:
-        rule = f"is wrong: {first['msg'][0].lower()}{first['msg'][1:]}"
-    return f"{key}={value!r} {rule} ({field.description})"
-
-
-def resolve(profile: str | None, params: dict[str, Any]) -> HarvestParams:
-    """Build validated parameters from a profile and overrides.
-
-    Args:
-        profile: one of `PROFILES`, None for the default (`gathering`).
-        params: overrides, any field of `HarvestParams`.
-
-    Raises:
-        ValueError: one sentence that names the parameter, its value and the rule.
-    """
-    name = "gathering" if profile is None else profile
-    if name not in PROFILES:
-        raise ValueError(f"unknown profile {name!r}: {nearest(name, PROFILES)}")
-    try:
-        return HarvestParams(**{**PROFILES[name], **params, "profile": name})
-    except ValidationError as error:
-        raise ValueError(explain(error)) from None
+ENTRY = Entry(
+    world="karma_rllib.worlds.harvest:HarvestWorld",
+    about="Harvest with a dual-use zap: one tool that helps or harms, depending on what it meets.",
+    params=HarvestParams,
+    profiles=PROFILES,
+    lines=PROFILE_LINES,
+    default="gathering",
+    traits=traits,
+    grid_scale=grid_scale,
+    reference="random_reference.json",
+)

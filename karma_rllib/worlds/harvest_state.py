@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from karma_rllib.worlds.harvest_rules import Rules
 
 EMPTY, APPLE, WASTE, WALL = 0, 1, 2, 3  # terrain
+COLOUR = 4  # in a renderer's frame: a coloured cell, 4 + k (no such terrain in this world)
 RIM = 2  # wall around a map [cells]: the radius-2 disc of a border cell stays inside
 BLOCK = 64  # cells that growth treats at once
 SITE, ZONE = 1, 2  # bits of `ground`: apples may grow here, waste may lie here

@@ -32,6 +32,7 @@ def empty_stack(T, B=1, N=2):
         rigged=np.zeros((T, B, N), np.int8),
         pairs_wanted=np.zeros((T, B), np.int8),
         pairs_rigged=np.zeros((T, B), np.int8),
+        match=np.zeros((T, B, N), np.uint8),
     )
 
 
@@ -69,6 +70,7 @@ def random_stack(seed, T, B, N, max_steps=7):
         rigged=rng.integers(0, 3, (T, B, N)).astype(np.int8),
         pairs_wanted=rng.integers(0, 3, (T, B)).astype(np.int8),
         pairs_rigged=rng.integers(0, 2, (T, B)).astype(np.int8),
+        match=rng.integers(0, 16, (T, B, N)).astype(np.uint8),
     )
     return stack, rng.normal(size=(T, B, N)).astype(np.float32), t == max_steps - 1
 

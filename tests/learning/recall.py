@@ -5,14 +5,13 @@ again.  From step `ASKED_FROM` on it earns 1 for an action whose parity is the c
 `REVERSED_FROM` on, for the other parity.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
 from karma_rllib import worlds
 from karma_rllib.worlds.events import StepOut, allocate_events
+from karma_rllib.worlds.face import Traits
 from karma_rllib.worlds.rng import uniforms
 
 LENGTH = 6  # of an episode [env-steps]
@@ -28,7 +27,7 @@ class RecallLives:
 
     num_agents, num_actions, max_steps = AGENTS, 8, LENGTH
     obs_shapes = {"grid": GRID, "vec": (3,)}  # noqa: RUF012 - the face of a world
-    params = SimpleNamespace(timeout=1, waste_cells_possible=0)
+    traits = Traits()
 
     def __init__(self, num_worlds: int, seed: int, first_uid: int) -> None:
         self.num_worlds, self.seed = num_worlds, seed
