@@ -44,8 +44,10 @@ def loop_tally(s, reward, max_steps, timeout, waste_zone):
                 c["cleaned_cells"] += s.cleaned[t, b, i]
                 c["shots"] += s.fired[t, b, i]
                 c["apples"] += s.ate[t, b, i]
-                for k, name in enumerate(("asked", "seen", "right", "wrong")):
-                    c[f"match_{name}"] += s.match[t, b, i] >> k & 1
+                c["match_asked"] += s.match[t, b, i] & 1
+                c["match_seen"] += s.match[t, b, i] >> 1 & 1
+                c["match_right"] += s.match[t, b, i] >> 2 & 1
+                c["match_wrong"] += s.match[t, b, i] >> 3 & 1
                 c["reward"] += float(reward[t, b, i])
                 for j in range(N):
                     c["hits"] += s.hit[t, b, i, j]
