@@ -20,7 +20,7 @@ from karma_rllib.society.matchmaker import (
     compile_rules,
     empty_match,
 )
-from karma_rllib.worlds.harvest_state import Placement
+from karma_rllib.worlds.placement import Placement
 
 if TYPE_CHECKING:
     from karma_rllib.worlds.events import StepOut

@@ -13,11 +13,13 @@ from karma_rllib.worlds import harvest_checks as check
 from karma_rllib.worlds import harvest_kernels as kernels
 from karma_rllib.worlds import harvest_names as names
 from karma_rllib.worlds import harvest_state as h
+from karma_rllib.worlds.book import write_book
 from karma_rllib.worlds.events import StepOut, allocate_events
 from karma_rllib.worlds.harvest_params import HarvestParams
 from karma_rllib.worlds.harvest_profiles import traits
-from karma_rllib.worlds.harvest_rules import build_rules, sprout_table, write_book
-from karma_rllib.worlds.harvest_state import Frame, Placement
+from karma_rllib.worlds.harvest_rules import build_rules, sprout_table
+from karma_rllib.worlds.harvest_state import Frame
+from karma_rllib.worlds.placement import Placement
 from karma_rllib.worlds.rng import world_keys
 
 Obs = dict[str, np.ndarray]

@@ -1,6 +1,6 @@
 """One world as the kernels of the harvest world see it.
 
-The book (`harvest_state.write_book`) holds the rules and the address of every array; `look` turns
+The book (`book.write_book`) holds the rules and the address of every array; `look` turns
 it into the rows of one world.
 """
 

@@ -1,4 +1,4 @@
-"""The rules of the harvest world as plain numbers, and the book that hands them to the kernels."""
+"""The rules of the harvest world as plain numbers and a table, as the kernels want them."""
 
 from __future__ import annotations
 
@@ -140,18 +140,3 @@ def build_rules(p: HarvestParams) -> Rules:
         vec_size=len(vec_names(p)),
         sprout_max=float(sprout_table(p).max()),
     )
-
-
-def write_book(rules: Rules, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """One record, shape (1,), with every rule, and for every array its address and row length.
-
-    Array `x` gives the fields `x`, the address of world 0 [bytes], and `x_step`, from there to the
-    next world [bytes]; an array with one row is shared by all.  The arrays must outlive the
-    book and must not be reallocated.
-    """
-    fields: dict[str, int | float] = dict(rules._asdict())
-    for name, array in arrays.items():
-        fields[name] = array.ctypes.data
-        fields[f"{name}_step"] = 0 if len(array) == 1 else array.strides[0]
-    kinds = [(k, np.float64 if isinstance(v, float) else np.int64) for k, v in fields.items()]
-    return np.array([tuple(fields.values())], dtype=kinds)

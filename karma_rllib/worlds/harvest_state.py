@@ -52,13 +52,6 @@ S_LAYOUT, S_FILL, S_FOUL, S_SPAWN = range(1, 5)
 S_ORDER, S_REENTER, S_SPROUT, S_SPREAD, S_SPREAD_TO, S_SPILL = range(16, 22)
 
 
-class Placement(NamedTuple):
-    """Where agents start an episode; -1 means that the world chooses at random."""
-
-    pos: np.ndarray  # row and column, int16 (B, N, 2) [cells]
-    head: np.ndarray  # heading, int8 (B, N)
-
-
 class Frame(NamedTuple):
     """What a renderer needs of one world; copies."""
 

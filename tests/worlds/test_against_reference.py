@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from karma_rllib import worlds
-from karma_rllib.worlds.harvest_state import Placement
+from karma_rllib.worlds.placement import Placement
 from tests.worlds.harvest_reference import ReferenceWorld
 
 FIELDS = (

@@ -17,7 +17,7 @@ from karma_rllib.worlds.events import (
     outcome_roles,
     zap_id,
 )  # fmt: skip
-from karma_rllib.worlds.harvest_state import Placement
+from karma_rllib.worlds.placement import Placement
 from tests.worlds.scene import EAST, NOOP, NORTH, WEST, ZAP, act, scene
 
 PROFILES = tuple(worlds.list_profiles("harvest-v0"))
