@@ -8,19 +8,21 @@ from types import ModuleType
 from typing import Any
 
 GYM_ID = "KarmicHarvest-v0"
+KINSHIP_ID = "KinshipGrid-v0"
 _REGISTRY = "gymnasium.envs"  # importing it fills Gymnasium's registry
 
 
 def register_gymnasium() -> None:
-    """Register `KarmicHarvest-v0` with Gymnasium; doing it twice does nothing."""
+    """Register our worlds with Gymnasium; doing it twice does nothing."""
     from gymnasium.envs.registration import register, registry
 
-    if GYM_ID not in registry:
-        register(id=GYM_ID, entry_point="karma_rllib.envs.gym_env:KarmicHarvestEnv")
+    for name, env in ((GYM_ID, "KarmicHarvestEnv"), (KINSHIP_ID, "KinshipGridEnv")):
+        if name not in registry:
+            register(id=name, entry_point=f"karma_rllib.envs.gym_env:{env}")
 
 
 class _WhenGymnasiumComes(MetaPathFinder):
-    """Waits for the import of Gymnasium, registers our env right after it, and is gone.
+    """Waits for the import of Gymnasium, registers our envs right after it, and is gone.
 
     Gymnasium 1 has no plugin entry points; this keeps `import karma_rllib` light and yet lets
     `import karma_rllib, gymnasium` be enough.

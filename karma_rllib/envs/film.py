@@ -40,17 +40,17 @@ def record(
         episode, apples on the map), each uint8 (height, width, 3).
     """
     life = make_lifetime(world, seed=seed, profile=profile, **params)
-    frames = []
+    frames, draw = [], render.pen(world).draw
     for _ in range(episodes):
         obs, done, hits = life.reset(), False, 0
         state = policy.initial_state(life.num_agents)
-        frames.append(_shot(life.world.frame(), 0, cell))
+        frames.append(_shot(draw, life.world.frame(), 0, cell))
         while not done:
             actions, state = policy.step({key: rows[0] for key, rows in obs.items()}, state)
             obs, _, truncated, events = life.step(np.asarray(actions)[None])
             hits += int(events.hit[0].sum())
             lights = {"fired": events.fired[0], "hit": events.hit[0].any(0)}
-            frames.append(_shot(life.world.frame(), hits, cell, **lights))
+            frames.append(_shot(draw, life.world.frame(), hits, cell, **lights))
             done = bool(truncated[0])
     return frames
 
@@ -89,15 +89,16 @@ def _sample(frames: list[np.ndarray], most: int = 16) -> np.ndarray:
     return np.concatenate(frames[:: max(1, len(frames) // most)], axis=1)
 
 
-def _shot(frame: Any, hits: int, cell: int, **lights: np.ndarray) -> np.ndarray:
+def _shot(draw: Any, frame: Any, hits: int, cell: int, **lights: np.ndarray) -> np.ndarray:
     """The picture of a frame over its caption strip, uint8 (height, width, 3)."""
-    picture = render.draw(frame, cell=cell, **lights)
-    apples = int((frame.cells == render.APPLE).sum())
-    words = (("step", int(frame.t)), ("hits", hits), ("apples", apples))
+    picture = draw(frame, cell=cell, **lights)
+    words = [("step", int(frame.t)), ("hits", hits)]
+    if draw is render.draw:
+        words.append(("apples", int((frame.cells == render.APPLE).sum())))
     return np.concatenate([picture, _caption(words, picture.shape[1])])
 
 
-def _caption(words: tuple[tuple[str, int], ...], width: int) -> np.ndarray:
+def _caption(words: list[tuple[str, int]], width: int) -> np.ndarray:
     """One line of labelled numbers, evenly spread, uint8 (height, width, 3)."""
     size = max(10, min(18, width // 20))
     font = ImageFont.load_default(size)

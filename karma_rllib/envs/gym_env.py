@@ -34,6 +34,7 @@ class KarmicHarvestEnv(gymnasium.Env):
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": FPS}  # noqa: RUF012
+    world = "harvest-v0"
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class KarmicHarvestEnv(gymnasium.Env):
         uid: int = 0,
         **params: Any,
     ) -> None:
-        self.stage = Stage("harvest-v0", profile, ledger, matchmaker, uid, render_mode, params)
+        self.stage = Stage(self.world, profile, ledger, matchmaker, uid, render_mode, params)
         self.render_mode = render_mode
         one, act = self.stage.spaces()
         N = len(self.stage.names)
@@ -95,6 +96,15 @@ class KarmicHarvestEnv(gymnasium.Env):
     def close(self) -> None:
         """Close the window, if there is one."""
         self.stage.close()
+
+
+class KinshipGridEnv(KarmicHarvestEnv):
+    """World kinship-v0 with one joint player, registered as `KinshipGrid-v0`.
+
+    All else is as in `KarmicHarvestEnv`; the number of actions depends on the parameters.
+    """
+
+    world = "kinship-v0"
 
 
 def _stacked(box: Any, n: int) -> Box:

@@ -45,6 +45,17 @@ FINE = 4  # sprites are drawn this many times larger, then shrunk: smooth edges
 Draw = Any  # ImageDraw.ImageDraw
 
 
+def pen(world: str) -> Any:
+    """The module that draws the frames of a world: it has `draw` and `text`."""
+    if world == "kinship-v0":
+        from karma_rllib.envs import kinship_render
+
+        return kinship_render
+    import karma_rllib.envs.render as this
+
+    return this
+
+
 def draw(
     frame: Frame,
     *,
@@ -65,26 +76,26 @@ def draw(
     """
     shot = np.zeros(len(frame.head), bool) if fired is None else np.asarray(fired, bool)
     struck = np.zeros(len(frame.head), bool) if hit is None else np.asarray(hit, bool)
-    image = _ground(len(frame.cells), cell).copy()
+    image = ground(len(frame.cells), cell).copy()
 
     def put(sprite: Image.Image, row: int, col: int) -> None:
         """Centre a sprite on a cell."""
         x, y = (int(c) * cell + cell - sprite.width // 2 for c in (col, row))
         image.alpha_composite(sprite, (x, y))
 
-    painters = {APPLE: _apple, WASTE: _waste, WALL: _wall}
+    painters = {APPLE: _apple, WASTE: _waste, WALL: wall}
     for row, col in np.argwhere(frame.cells != EMPTY):
         code = int(frame.cells[row, col])
         pad = code >= COLOUR
-        put(_sprite(_pad, cell, code) if pad else _sprite(painters[code], cell), row, col)
+        put(sprite(_pad, cell, code) if pad else sprite(painters[code], cell), row, col)
     if frame.beam.any():
         image.alpha_composite(_light(frame, shot, cell), (cell // 2, cell // 2))
     for n in np.flatnonzero(struck & frame.present):
-        put(_sprite(_burst, 2 * cell), *frame.pos[n])
+        put(sprite(burst, 2 * cell), *frame.pos[n])
     for n in np.flatnonzero(frame.present):
-        put(_sprite(_agent, cell, int(n), int(frame.head[n])), *frame.pos[n])
+        put(sprite(agent, cell, int(n), int(frame.head[n])), *frame.pos[n])
         if frame.frozen[n] > 0:
-            put(_sprite(_ice, cell), *frame.pos[n])
+            put(sprite(ice, cell), *frame.pos[n])
     return np.asarray(image.convert("RGB"))
 
 
@@ -109,7 +120,7 @@ def text(frame: Frame) -> str:
 
 
 @lru_cache(maxsize=512)
-def _sprite(painter: Callable[..., None], cell: int, *args: Any) -> Image.Image:
+def sprite(painter: Callable[..., None], cell: int, *args: Any) -> Image.Image:
     """One painted cell with smooth edges, RGBA (cell, cell)."""
     s = cell * FINE
     image = Image.new("RGBA", (s, s), (0, 0, 0, 0))
@@ -118,7 +129,7 @@ def _sprite(painter: Callable[..., None], cell: int, *args: Any) -> Image.Image:
 
 
 @lru_cache(maxsize=8)
-def _ground(G: int, cell: int) -> Image.Image:
+def ground(G: int, cell: int) -> Image.Image:
     """The chequered floor inside its border, RGBA."""
     parity = (np.add.outer(np.arange(G), np.arange(G)) % 2).repeat(cell, 0).repeat(cell, 1)
     image = Image.new("RGBA", ((G + 1) * cell, (G + 1) * cell), BORDER)
@@ -147,7 +158,8 @@ def _waste(d: Draw, s: int) -> None:
         _disc(d, s, x - 0.02, y - 0.03, r * 0.72, SLUDGE_LIGHT)
 
 
-def _wall(d: Draw, s: int) -> None:
+def wall(d: Draw, s: int) -> None:
+    """A stone with a lit top."""
     d.rectangle((0, 0, s, s), fill=STONE)
     d.rectangle((0, 0, s, 0.16 * s), fill=STONE_TOP)
 
@@ -159,7 +171,7 @@ def _pad(d: Draw, s: int, code: int) -> None:
     d.rounded_rectangle(box, 0.1 * s, fill=colour, outline=INK, width=round(0.05 * s))
 
 
-def _burst(d: Draw, s: int) -> None:
+def burst(d: Draw, s: int) -> None:
     """Drawn on a square of two cells, so that it shows around a block of ice."""
     spikes = [_polar(s, 0.42 if k % 2 == 0 else 0.27, 360 * k / 20) for k in range(20)]
     d.polygon(spikes, fill=BURST)
@@ -178,14 +190,16 @@ def _drop(d: Draw, s: int, colour: Any, head: int, grow: float) -> None:
     _disc(d, s, 0.5, 0.5, 0.31 + grow, colour)
 
 
-def _agent(d: Draw, s: int, index: int, head: int) -> None:
+def agent(d: Draw, s: int, index: int, head: int) -> None:
+    """A numbered drop; its colour is who it is."""
     _drop(d, s, INK, head, 0.04)
     _drop(d, s, AGENTS[index % len(AGENTS)], head, 0.0)
     font = ImageFont.load_default(0.42 * s)
     d.text((0.5 * s, 0.5 * s), str(index), fill=INK, font=font, anchor="mm")
 
 
-def _ice(d: Draw, s: int) -> None:
+def ice(d: Draw, s: int) -> None:
+    """A block of ice, to be put over whoever is frozen."""
     box = (0.03 * s, 0.03 * s, 0.97 * s, 0.97 * s)
     d.rounded_rectangle(box, 0.14 * s, fill=ICE, outline=ICE_EDGE, width=round(0.07 * s))
     for shift in (0.0, 0.13):

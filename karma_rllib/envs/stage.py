@@ -65,6 +65,7 @@ class Stage:
         self.life = make_lifetime(**self._build)
         self.uid = uid
         self.names = agent_names(self.life.num_agents)
+        self._pen = render.pen(world)
         self._title = f"{world} ({self.life.params.profile})"
         self._events: Events | None = None  # of the step that led to the current frame
         self._clock = (0, 0)  # env-steps and episodes of the lifetime before the current frame
@@ -160,7 +161,7 @@ class Stage:
         lights = {}
         if self._events is not None:
             lights = {"fired": self._events.fired[0], "hit": self._events.hit[0].any(0)}
-        return render.draw(self.life.world.frame(), cell=cell, **lights)
+        return self._pen.draw(self.life.world.frame(), cell=cell, **lights)
 
     def render(self) -> np.ndarray | str | None:
         """Show the current frame as `render_mode` says.
@@ -175,7 +176,7 @@ class Stage:
                 f"{', '.join(RENDER_MODES)}."
             )
         if self.render_mode == "ansi":
-            return render.text(self.life.world.frame())
+            return self._pen.text(self.life.world.frame())
         if self.render_mode == "rgb_array":
             return self.picture()
         if self._window is None:
@@ -193,7 +194,12 @@ class Stage:
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the window travels in a pickle."""
-        return {**self.__dict__, "_window": None}
+        return {**self.__dict__, "_window": None, "_pen": None}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """Find the pen again: modules do not travel."""
+        self.__dict__.update(saved)
+        self._pen = render.pen(self._build["name"])
 
     def spaces(self) -> tuple[Dict, Discrete]:
         """Observation and action space of one agent."""
@@ -208,9 +214,9 @@ class Stage:
     def state(self) -> np.ndarray:
         """The whole map as codes, uint8 (G, G, 5).
 
-        Channels: terrain (0 empty, 1 apple, 2 waste, 3 wall, 4-7 a colour); lit by the last step;
-        agent index + 1, heading + 1 (north, east, south, west) and frozen, all 0 where nobody
-        stands.
+        Channels: terrain (harvest and match: 0 empty, 1 apple, 2 waste, 3 wall, 4-7 a colour;
+        kinship: `kinship_state.TERRAIN`); lit or struck by the last step; agent index + 1,
+        heading + 1 (north, east, south, west) and frozen, all 0 where nobody stands.
         """
         frame = self.life.world.frame()
         out = np.zeros((*frame.cells.shape, 5), np.uint8)

@@ -12,7 +12,7 @@ from ray.rllib.utils.annotations import override
 from ray.tune.registry import register_env as tune_register_env
 
 from karma_rllib.envs.parallel import WorldParallelEnv
-from karma_rllib.registration import GYM_ID
+from karma_rllib.registration import GYM_ID, KINSHIP_ID
 from karma_rllib.society.lifetime import Lifetime, make_lifetime
 
 
@@ -38,9 +38,11 @@ class KarmaMultiAgentEnv(MultiAgentEnv):
         ValueError: for an unknown name, key or value, in one sentence.
     """
 
+    default_world = "harvest-v0"
+
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         config = {} if config is None else config
-        settings = {"world": "harvest-v0", "render_mode": "rgb_array", "seed": 0, **config}
+        settings = {"world": self.default_world, "render_mode": "rgb_array", "seed": 0, **config}
         self._seed = int(settings.pop("seed"))
         self._life: int | None = None  # the seed of the running lifetime
         self._world = settings.pop("world")
@@ -126,6 +128,13 @@ def _uid(config: Mapping[str, Any]) -> int:
     return uid
 
 
+class KinshipMultiAgentEnv(KarmaMultiAgentEnv):
+    """The same with kinship-v0 as the world that a config without `world` means."""
+
+    default_world = "kinship-v0"
+
+
 def register_env() -> None:
-    """Make `KarmicHarvest-v0` known to Ray Tune, and thereby to RLlib configs."""
+    """Make our env names known to Ray Tune, and thereby to RLlib configs."""
     tune_register_env(GYM_ID, KarmaMultiAgentEnv)
+    tune_register_env(KINSHIP_ID, KinshipMultiAgentEnv)

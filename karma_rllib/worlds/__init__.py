@@ -1,8 +1,9 @@
 """worlds: batched simulators of social dilemmas, on NumPy and Numba alone.
 
-`make` builds one; importing this package loads neither.  See `karma_rllib.worlds.harvest` and
-`karma_rllib.worlds.match` for the games, `karma_rllib.worlds.events` for what a step reports, and
-`karma_rllib.worlds.face` for what a world declares.
+`make` builds one; importing this package loads neither.  See `karma_rllib.worlds.harvest`,
+`karma_rllib.worlds.match` and `karma_rllib.worlds.kinship` for the games,
+`karma_rllib.worlds.events` for what a step reports, and `karma_rllib.worlds.face` for what a world
+declares.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "harvest-v0": "karma_rllib.worlds.harvest_profiles",
     "match-v0": "karma_rllib.worlds.match_profiles",
+    "kinship-v0": "karma_rllib.worlds.kinship_profiles",
 }
 
 

@@ -31,10 +31,12 @@ def check_parallel_env(make, max_steps):
 
 
 def actions_at(env, k, seed=0):
-    """Joint action number k: a third zaps, drawn from counters, so no generator is shared."""
+    """Joint action number k: a third harms, drawn from counters, so no generator is shared."""
+    life = env.stage.life
+    zap, n = life.traits.zap or 0, life.num_actions
     u = uniforms(seed, [0], [k], 2 * len(env.possible_agents))[0]
     pairs = zip(env.possible_agents, u[::2], u[1::2])
-    return {a: 7 if x < 0.33 else int(y * 8) for a, x, y in pairs if a in env.agents}
+    return {a: zap if x < 0.33 else int(y * n) for a, x, y in pairs if a in env.agents}
 
 
 def rollout(env, steps, start=0):
@@ -231,6 +233,8 @@ def role_of(lived, frozen):
 
 def check_events(make, max_steps):
     env = make()
+    if env.stage.life.traits.zap is None:  # nobody can be harmed in this world
+        return
     for seed in range(20):
         before, _ = env.reset(seed=seed)
         hits = 0

@@ -7,7 +7,7 @@ under *Results-affecting* in the CHANGELOG.
 import json
 import sys
 
-from tests.golden import harvest, random_play
+from tests.golden import harvest, kinship, random_play
 
 
 def rewrite(file, old, new):
@@ -18,9 +18,10 @@ def rewrite(file, old, new):
 
 
 def main():
-    """Regenerate both files."""
-    old = harvest.stored() if harvest.FILE.exists() else {}
-    rewrite(harvest.FILE, old, harvest.traces())
+    """Regenerate all files."""
+    for world in (harvest, kinship):
+        old = world.stored() if world.FILE.exists() else {}
+        rewrite(world.FILE, old, world.traces())
     old = random_play.stored() if random_play.FILE.exists() else {}
     rewrite(random_play.FILE, old, random_play.references())
 

@@ -1,0 +1,197 @@
+"""Kernels that begin an episode of the kinship world: wipe, furnish, spawn.
+
+Every function is about one world: `s` holds its rows (`One`), `r` the rules (fields of `Rules`).
+Random draws are keyed by the episode.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from karma_rllib.worlds import kinship_state as k
+from karma_rllib.worlds.kinship_map_kernels import build_up, enter, number, redraw, stands_free
+from karma_rllib.worlds.kinship_rows_kernels import One, phase
+from karma_rllib.worlds.kinship_rules import Rules
+from karma_rllib.worlds.kinship_wall_kernels import raise_walls
+from karma_rllib.worlds.rng import below, stream_key
+
+
+@phase
+def wipe(s: One, r: Rules) -> None:
+    """Forget the last episode; the life clock `g` goes on."""
+    s.t[0] = 0
+    s.episode[0] += 1
+    for at in range(r.side * r.side):
+        s.cell[at] = k.WALL
+        s.thing[at] = 0
+        s.hp[at] = 0
+        s.ink[at] = 0
+        s.dry[at] = 0
+    for o in range(r.objects):
+        s.o_at[o] = -1
+        s.o_kind[o] = 0
+        s.o_wait[o] = 0
+        s.o_stock[o] = -1
+        s.o_work[o] = k.IDLE
+        for item in range(r.items):
+            s.o_out[o * r.items + item] = 0
+    for i in range(r.agents):
+        s.pos[2 * i] = -1
+        s.pos[2 * i + 1] = -1
+        s.energy[i] = min(r.energy_start, s.t_top[s.t_body[i]])
+        s.frz[i] = 0
+        s.shield[i] = 0
+        s.mark[i] = 0
+        s.posture[i] = k.NEUTRAL
+        s.pause[i] = 0
+        s.dead[i] = 0
+        s.act[i] = -1
+        s.got[i] = 0
+        s.flag[i] = 0
+        s.hearts[i] = 0
+        s.struck[i] = -1
+        for item in range(r.items):
+            s.inv[i * r.items + item] = 0
+
+
+@njit
+def shuffle_cells(s: One, r: Rules, sk: Any) -> Any:
+    """List all free cells in random order, ended by -1; returns how many there are."""
+    n = 0
+    for row in range(r.size):
+        for col in range(r.size):
+            at = number(r, row, col)
+            if s.cell[at] == k.EMPTY:
+                s.list[n] = at
+                n += 1
+    for m in range(n - 1, 0, -1):  # Fisher-Yates
+        j = below(sk, m, m + 1)
+        s.list[m], s.list[j] = s.list[j], s.list[m]
+    s.list[n] = -1
+    return n
+
+
+@phase
+def is_free(s: One, at: Any) -> Any:
+    """1 if nothing lies on the cell, else 0."""
+    return int(s.cell[at] == k.EMPTY)
+
+
+@phase
+def keeps_the_way(s: One, r: Rules, at: Any) -> Any:
+    """Whether an object here leaves its neighbours connected around it.
+
+    True if the free cells of the 3x3 that touch the cell's four sides hang together (a simple
+    point, Rosenfeld 1970): count the runs of free cells around it that hold a side.
+    """
+    P = r.side
+    north, east, south, west = (
+        is_free(s, at - P), is_free(s, at + 1), is_free(s, at + P), is_free(s, at - 1)
+    )  # fmt: skip
+    joined = north * is_free(s, at - P + 1) * east + east * is_free(s, at + P + 1) * south
+    joined += south * is_free(s, at + P - 1) * west + west * is_free(s, at - P - 1) * north
+    sides = north + east + south + west
+    if sides - joined != 1 and joined != 4:
+        return False
+    for d in range(4):  # a machine next to it must stay within reach
+        other = at + k.STEP_ROW[d] * P + k.STEP_COL[d]
+        if s.thing[other] > 0:
+            around = is_free(s, other - P) + is_free(s, other + P)
+            if around + is_free(s, other - 1) + is_free(s, other + 1) < 2:
+                return False
+    return True
+
+
+@njit
+def furnish(s: One, r: Rules) -> None:
+    """Place machines and blocks; on a random map where they close no passage."""
+    sk = stream_key(s.key[0], s.episode[0], k.S_PLACES)
+    left = shuffle_cells(s, r, sk)
+    kinds = stream_key(s.key[0], s.episode[0], k.S_KINDS)
+    n = 0
+    for o in range(r.objects):
+        terrain, kind, spot = s.t_plan[3 * o], s.t_plan[3 * o + 1], s.t_plan[3 * o + 2]
+        if spot >= 0:
+            install(s, r, o, terrain, kind, number(r, spot // r.size, spot % r.size))
+            continue
+        if left <= r.agents:
+            return
+        while s.list[n] >= 0 and not keeps_the_way(s, r, s.list[n]):
+            n += 1
+        if s.list[n] < 0:
+            return
+        if r.random_kinds and terrain == k.GENERATOR:
+            kind = below(kinds, o, r.kinds)
+        install(s, r, o, terrain, kind, s.list[n])
+        n += 1
+        left -= 1
+    if r.layout == k.DRAWN:
+        return
+    for _ in range(r.blocks):
+        while s.list[n] >= 0 and not keeps_the_way(s, r, s.list[n]):
+            n += 1
+        if left <= r.agents or s.list[n] < 0:
+            return
+        s.cell[s.list[n]] = k.BLOCK
+        n += 1
+        left -= 1
+
+
+@phase
+def install(s: One, r: Rules, o: Any, terrain: Any, kind: Any, at: Any) -> None:
+    """Put object o on a cell, ready for use."""
+    s.cell[at] = terrain
+    s.thing[at] = o + 1
+    s.o_at[o] = at
+    s.o_kind[o] = kind
+    if terrain == k.GENERATOR:
+        s.o_stock[o] = r.generator_stock
+    elif terrain == k.FREE_ALTAR:
+        s.o_stock[o] = r.free_hearts
+
+
+@phase
+def lay_out(s: One, r: Rules) -> None:
+    """Make the map of the next episode, nobody on it."""
+    raise_walls(s, r, stream_key(s.key[0], s.episode[0], k.S_WALLS))
+    furnish(s, r)
+    for row in range(r.size):
+        for col in range(r.size):
+            at = number(r, row, col)
+            build_up(s, r, at, s.cell[at])
+    redraw(s, r)
+
+
+@njit
+def spawn(s: One, r: Rules, wish: Any, facing: Any) -> None:
+    """Place the agents: first where the caller wants them, if it is free, then the others."""
+    sk = stream_key(s.key[0], s.episode[0], k.S_SPAWN)
+    for i in range(r.agents):
+        if wish[2 * i] >= 0:
+            at = number(r, wish[2 * i], wish[2 * i + 1])
+            if stands_free(s, at):
+                enter(s, r, i, at)
+    if r.starts > 0:
+        for m in range(r.starts):
+            s.list[m] = number(r, s.t_start[m] // r.size, s.t_start[m] % r.size)
+        for m in range(r.starts - 1, 0, -1):
+            j = below(sk, m, m + 1)
+            s.list[m], s.list[j] = s.list[j], s.list[m]
+        s.list[r.starts] = -1
+    else:
+        shuffle_cells(s, r, sk)
+    heads = stream_key(s.key[0], s.episode[0], k.S_HEAD)
+    n = 0
+    for i in range(r.agents):
+        if s.pos[2 * i] < 0:
+            while s.list[n] >= 0 and not stands_free(s, s.list[n]):
+                n += 1
+            if s.list[n] < 0:  # a wish took the last start: anywhere
+                shuffle_cells(s, r, sk)
+                n = 0
+                while s.list[n] >= 0 and not stands_free(s, s.list[n]):
+                    n += 1
+            enter(s, r, i, s.list[n])
+        s.head[i] = below(heads, i, 4) if facing[i] < 0 else facing[i]

@@ -1,0 +1,50 @@
+"""Short traces of the kinship world, reduced to hashes.
+
+A change here is a change of dynamics: it bumps the world's version and the CHANGELOG.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from karma_rllib import worlds
+from karma_rllib.worlds.kinship_state import EXTRA
+from karma_rllib.worlds.rng import uniforms
+
+FILE = Path(__file__).with_name("kinship.json")
+STEPS = 120
+LAYOUTS = ("open", "rooms", "corridors", "maze", "labyrinth", "radial", "clutter")
+TOLD = ("hit", "distance", "ate", "fired", "active", "aim", "aim_agent", "apple_ctx", "stock",
+        "t", "g", "episode", *EXTRA)  # fmt: skip
+
+
+def trace(profile, **params):
+    """Hash of 120 steps of 3 worlds under actions that are drawn from the world's own address."""
+    params = {"max_steps": 50, **params}
+    world = worlds.make("kinship-v0", num_worlds=3, seed=2017, profile=profile, **params)
+    world.kin[:] = np.arange(world.kin.size).reshape(world.kin.shape) % 256
+    buffers = world.reset()
+    digest = hashlib.sha256(buffers["grid"].tobytes() + buffers["vec"].tobytes())
+    for t in range(STEPS):
+        u = uniforms(1, world.uid, np.full(3, t), world.num_agents)
+        out = world.step((u * world.num_actions).astype(int), buffers)
+        digest.update(buffers["grid"].tobytes() + buffers["vec"].tobytes())
+        digest.update(out.reward.tobytes() + out.truncated.tobytes())
+        for name in TOLD:
+            digest.update(getattr(out.events, name).tobytes())
+        if out.truncated.any():
+            world.reset(out.truncated, out=buffers)
+    return digest.hexdigest()
+
+
+def traces():
+    """Hash of every profile, and of every layout of the default one."""
+    found = {profile: trace(profile) for profile in worlds.list_profiles("kinship-v0")}
+    return found | {f"hearth in {name}": trace("hearth", layout=name) for name in LAYOUTS}
+
+
+def stored():
+    """Hashes on file."""
+    return json.loads(FILE.read_text())

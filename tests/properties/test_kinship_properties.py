@@ -1,0 +1,140 @@
+"""What must hold in a kinship world whatever its agents do."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from karma_rllib import worlds
+
+LAYOUTS = ("open", "rooms", "corridors", "maze", "labyrinth", "radial", "clutter")
+
+
+def totals(world):
+    """Energy [hundredths] and items held by each agent, and items in the outputs of stations."""
+    state = world.get_state()
+    return state["energy"].astype(np.int64), state["inv"].sum(-1), state["o_out"].sum((1, 2))
+
+
+def check_balance(world, actions, obs):
+    """One step in which every unit of energy and every item is accounted for."""
+    energy, items, _ = totals(world)
+    out = world.step(actions, obs)
+    e = out.events
+    after, items_after, _ = totals(world)
+    flow = e.energy_charged + e.energy_regained + e.energy_stolen + e.energy_received
+    flow = flow.astype(np.int64) - e.energy_spent - e.energy_lost - e.gave_energy
+    np.testing.assert_array_equal(after - energy, flow)
+    assert (after >= 0).all()
+    assert (after <= world._tables.top[0][world._tables.body[0]]).all()
+    np.testing.assert_array_equal(e.gave_energy.sum(1), e.energy_received.sum(1))
+    assert (e.energy_stolen.sum(1) <= e.energy_lost.sum(1)).all()
+    # items: what a world gains is harvested or taken from a station, what it loses is put in
+    change = items_after.sum(1) - items.sum(1)
+    np.testing.assert_array_equal(change, (e.harvested + e.produced - e.consumed).sum(1))
+    return out
+
+
+def check_bodies(world):
+    """No two bodies in a cell, and none where something lies."""
+    open_cells = world.open_cells()
+    for b in range(world.num_worlds):
+        frame = world.frame(b)
+        cells = [tuple(cell) for cell in frame.pos[frame.present]]
+        assert len(set(cells)) == len(cells)
+        assert all(open_cells[b][cell] for cell in cells)
+        assert (frame.inventory >= 0).all()
+        assert (frame.inventory <= world.params.inventory_cap).all()
+
+
+def play(world, steps, seed, check_every=1):
+    """Random actions under all checks."""
+    rng = np.random.default_rng(seed)
+    obs = world.reset()
+    for t in range(steps):
+        before = world.get_state() if t % check_every == 0 else None
+        actions = rng.integers(0, world.num_actions, (world.num_worlds, world.num_agents))
+        out = check_balance(world, actions, obs)
+        if before is not None:
+            idle = ~out.events.active
+            after = world.get_state()
+            assert not (out.events.fired & idle).any()
+            assert not (out.events.ate & idle).any()
+            np.testing.assert_array_equal(before["head"][idle], after["head"][idle])
+            np.testing.assert_array_equal(before["mark"][idle], after["mark"][idle])
+            check_bodies(world)
+        if out.truncated.any():
+            world.reset(out.truncated, out=obs)
+
+
+@pytest.mark.parametrize("profile", worlds.list_profiles("kinship-v0"))
+def test_every_profile_keeps_its_books(profile):
+    world = worlds.make("kinship-v0", num_worlds=3, seed=1, profile=profile, max_steps=150)
+    play(world, 200, seed=2, check_every=10)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    layout=st.sampled_from(LAYOUTS),
+    size=st.integers(7, 24),
+    agents=st.integers(1, 12),
+    cap=st.integers(1, 4),
+    steal=st.sampled_from([0.0, 0.37, 1.0]),
+    loot=st.sampled_from(["on_attack", "on_use"]),
+    options=st.fixed_dictionaries(
+        {name: st.booleans() for name in ("destroy", "build", "postures", "mortal", "swap")}
+    ),
+    seed=st.integers(0, 2**40),
+)
+def test_any_world_keeps_its_books(layout, size, agents, cap, steal, loot, options, seed):
+    world = worlds.make(
+        "kinship-v0", seed=seed, layout=layout, grid_size=size, num_agents=agents, generators=4,
+        chargers=2, altars=1, inventory_cap=cap, steal_energy=steal, loot_mode=loot, wall_hp=2,
+        machine_hp=3, cost_build=1.0, freeze=4, energy_start=200.0, generator_cooldown=3,
+        bodies=("default", "prey", "predator"), max_steps=30, **options,
+    )  # fmt: skip
+    play(world, 50, seed=seed % 1000)
+
+
+@pytest.mark.slow
+def test_energy_and_items_balance_over_a_hundred_thousand_steps():
+    world = worlds.make("kinship-v0", num_worlds=10, seed=4, profile="rich")
+    play(world, 10_000, seed=5, check_every=500)
+
+
+def reached(open_cells, start):
+    """Cells that can be walked to."""
+    seen, todo = {start}, [start]
+    while todo:
+        row, col = todo.pop()
+        for cell in ((row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)):
+            inside = 0 <= cell[0] < len(open_cells) and 0 <= cell[1] < len(open_cells)
+            if inside and open_cells[cell] and cell not in seen:
+                seen.add(cell)
+                todo.append(cell)
+    return seen
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    layout=st.sampled_from(LAYOUTS),
+    size=st.integers(8, 40),
+    rooms=st.integers(1, 4),
+    width=st.integers(1, 3),
+    arms=st.integers(2, 12),
+    blocks=st.integers(0, 3),
+    seed=st.integers(0, 2**40),
+)
+def test_on_every_random_map_all_can_walk_to_all(layout, size, rooms, width, arms, blocks, seed):
+    """Every agent reaches every free cell and a side of every machine."""
+    world = worlds.make(
+        "kinship-v0", seed=seed, layout=layout, grid_size=size, rooms=rooms, corridor_width=width,
+        arms=arms, blocks=blocks, num_agents=4, generators=5, chargers=2, altars=1,
+    )  # fmt: skip
+    world.reset()
+    frame, free = world.frame(), world.open_cells()[0]
+    seen = reached(free, tuple(frame.pos[0]))
+    assert len(seen) == free.sum()
+    for row, col in np.argwhere(frame.cells > 2):
+        sides = {(row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)}
+        assert sides & seen
