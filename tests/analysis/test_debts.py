@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from stacks import empty_stack, random_stack, rows_of
 
 from karma_rllib.analysis.debts import DebtBook, count_names
 from karma_rllib.analysis.definitions_match import MATCH
@@ -10,7 +11,6 @@ from karma_rllib.analysis.life_table import ENDS
 from karma_rllib.analysis.social import FAMILIES, METRICS, pool, rates, tally
 from karma_rllib.society.lifetime import make_lifetime
 from karma_rllib.worlds.events import Events
-from tests.analysis.stacks import empty_stack, random_stack, rows_of
 
 
 def hits_at(T, *rows, N=3):

@@ -18,6 +18,8 @@ from karma_rllib.envs.parallel import WorldParallelEnv, to_aec
 
 MAX_STEPS = 50
 GYM_IDS = {"harvest-v0": "KarmicHarvest-v0", "kinship-v0": "KinshipGrid-v0"}
+# how an episode of another length is asked for
+LENGTH = {"match-v0": lambda steps: {"look_steps": 1, "delay_steps": steps - 2, "choose_steps": 1}}
 EVERY = [(world, p) for world in worlds.list_worlds() for p in worlds.list_profiles(world)]
 # further rules that change the shape or the flow of a game
 VARIANTS = {
@@ -31,8 +33,13 @@ VARIANTS = {
 every_world = pytest.mark.parametrize(("world", "profile"), EVERY)
 
 
-def maker(world, profile, **rules):
-    rules = {"max_steps": MAX_STEPS, **rules}
+def lasting(world, steps):
+    """The rules under which an episode of a world has so many steps."""
+    return LENGTH.get(world, lambda steps: {"max_steps": steps})(steps)
+
+
+def maker(world, profile, steps=MAX_STEPS, **rules):
+    rules = {**lasting(world, steps), **rules}
     return functools.partial(WorldParallelEnv, world, profile=profile, **rules)
 
 
@@ -59,8 +66,8 @@ def test_every_world_passes_the_suites_of_others(world, profile, suite):
 @every_world
 def test_episodes_have_the_length_that_the_suite_asks_for(world, profile):
     module = SimpleNamespace(
-        parallel_env=lambda max_cycles: maker(world, profile, max_steps=max_cycles)(),
-        env=lambda max_cycles: to_aec(maker(world, profile, max_steps=max_cycles)()),
+        parallel_env=lambda max_cycles: maker(world, profile, max_cycles)(),
+        env=lambda max_cycles: to_aec(maker(world, profile, max_cycles)()),
     )
     max_cycles_test(module)
 
@@ -92,5 +99,5 @@ def test_rllibs_checker_has_nothing_to_say(world, profile):
     pre_checks = pytest.importorskip("ray.rllib.utils.pre_checks.env")
     from karma_rllib.plugin.env import KarmaMultiAgentEnv
 
-    config = {"world": world, "profile": profile, "max_steps": MAX_STEPS}
+    config = {"world": world, "profile": profile, **lasting(world, MAX_STEPS)}
     pre_checks.check_multiagent_environments(KarmaMultiAgentEnv(config))
