@@ -23,7 +23,7 @@ $(VENV)/.dev: $(VENV)/.run pyproject.toml
 	$(PIP) --no-build-isolation -e ".[dev]"
 	@touch $@
 
-.PHONY: help install run test test-fast test-ray test-slow test-gpu check format lint type layers conformance golden bench clean
+.PHONY: help install run test test-fast test-ray test-slow explore test-gpu check format lint type layers conformance golden bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-ray: $(VENV)/.dev ## the tests that start Ray
 
 test-slow: $(VENV)/.dev ## learning and long-run tests, tens of minutes
 	$(BIN)/pytest -m slow --timeout 3600
+
+explore: $(VENV)/.dev ## the property tests on cases that no run has seen yet
+	HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n 2 -m "not slow and not ray"
 
 test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu

@@ -1,8 +1,10 @@
 """Recall and transport against plain loops, over random lives of several fragments."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from karma_rllib.credit.params import TvtParams
@@ -30,8 +32,30 @@ def params(draw):
     )
 
 
+#: A case in which float32 leaves a share of about 1e-6 where float64 leaves none.
+DUST = TvtParams(
+    match="hard_opp", memory_slots=1000, key_dim=4, read_top_k=2, beta=10.0, theta_read=-1.0,
+    exclusion=0, harm="surprise", harm_max=5.0, alpha=0.9, blame_cap=1000.0,
+    retro_max_age=1, retro_window=1, snapshots=1000,
+)  # fmt: skip
+
+
+def shares(rows):
+    """Sum what goes to each (world, agent, snapshot, age)."""
+    found = defaultdict(float)
+    for world, agent, snap, delta, age in rows:
+        found[world, agent, snap, age] += delta
+    return found
+
+
+def assert_same_shares(got, wanted):
+    for crime in got.keys() | wanted.keys():
+        assert got.get(crime, 0.0) == pytest.approx(wanted.get(crime, 0.0), abs=2e-5), crime
+
+
 @settings(deadline=None, max_examples=150)
 @given(params(), st.integers(0, 2**32 - 1), st.sampled_from([2, 5]))
+@example(DUST, 89887977, 2)
 def test_three_fragments_agree_with_plain_loops(chosen, seed, timeout):
     rng = np.random.default_rng(seed)
     T, W, N = 30, 2, 3
@@ -54,16 +78,8 @@ def test_three_fragments_agree_with_plain_loops(chosen, seed, timeout):
         for at, amount in delta.items():
             expected[at] = amount
         np.testing.assert_allclose(fast.delta, expected, atol=2e-5)
-        order = np.lexsort(fast.retro._replace(age=fast.retro.delta)[::-1])
-        rows = [fast.retro[i][order] for i in range(5)]
-        wanted = sorted(retro, key=lambda r: (r[0], r[1], r[2], r[3]))
-        large = [abs(x) > 1e-6 for x in rows[3]], [abs(r[3]) > 1e-6 for r in wanted]
-        assert sum(large[0]) == sum(large[1])
-        for i in range(5):
-            got = rows[i][np.array(large[0], bool)]
-            np.testing.assert_allclose(
-                got, [r[i] for r, big in zip(wanted, large[1]) if big], atol=2e-5
-            )
+        # summed per crime: a share of nothing in float64 may be a grain of dust in float32
+        assert_same_shares(shares(zip(*fast.retro, strict=True)), shares(retro))
         for key, name in {
             "harm": "harm",
             "transported_now": "now",
