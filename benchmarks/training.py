@@ -7,6 +7,7 @@ and ranges.
 
     python -m benchmarks.training            # about eight minutes
     python -m benchmarks.training --quick --preset tiny
+    python -m benchmarks.training --preset small --profile gathering
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ from karma_rllib.plugin.connectors import ACTIVE
 from karma_rllib.plugin.env_runner import SHARED_MODULE
 from karma_rllib.plugin.module import KarmaModule
 
-WORLD = {"profile": "karma_seed"}
 ENVS, ROLLOUT, MINIBATCH, EPOCHS, SEQUENCE = 16, 128, 2048, 4, 32
-AGENT_STEPS = 6 * ENVS * ROLLOUT
+
+PROFILES = {"karma_seed": 6, "gathering": 4, "dual_cleanup": 5}
+"""Harvest worlds to measure in, and their agents; views of 11 x 11, 7 x 7 and 9 x 9 cells."""
 
 ROADS: dict[str, dict[str, Any]] = {
     "karma": {},
@@ -51,11 +53,16 @@ ROADS: dict[str, dict[str, Any]] = {
 """What is measured, each in its own process, and what it has of its own."""
 
 
-def karma(preset: str, condition: str = "baseline", dtype: str = "float32") -> Any:
+def agent_steps(profile: str) -> int:
+    """Agent-steps of one iteration."""
+    return PROFILES[profile] * ENVS * ROLLOUT
+
+
+def karma(preset: str, profile: str, condition: str = "baseline", dtype: str = "float32") -> Any:
     """Our algorithm, everything in this process."""
     return (
         KarmaConfig()
-        .world("harvest-v0", **WORLD)
+        .world("harvest-v0", profile=profile)
         .module(preset=preset, dtype=dtype)
         .condition(condition)
         .ppo(envs=ENVS, rollout=ROLLOUT, minibatch=MINIBATCH, epochs=EPOCHS, max_seq_len=SEQUENCE)
@@ -64,14 +71,14 @@ def karma(preset: str, condition: str = "baseline", dtype: str = "float32") -> A
     )
 
 
-def stock(preset: str) -> Any:
+def stock(preset: str, profile: str) -> Any:
     """RLlib's PPO on the same world with the same module."""
     ours = KarmaConfig().module(preset=preset).ppo(max_seq_len=SEQUENCE)
     spec = ours.get_default_rl_module_spec()
     agents_steps = ENVS * ROLLOUT
     config = (
         PPOConfig()
-        .environment(ENV_NAME, env_config=WORLD, disable_env_checking=True)
+        .environment(ENV_NAME, env_config={"profile": profile}, disable_env_checking=True)
         .env_runners(num_env_runners=0, num_envs_per_env_runner=ENVS)
         .multi_agent(policies={SHARED_MODULE}, policy_mapping_fn=lambda *a, **k: SHARED_MODULE)
         .rl_module(
@@ -137,23 +144,23 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - begin
 
 
-def works(road: str, preset: str) -> dict[str, Callable[[], Any]]:
+def works(road: str, preset: str, profile: str) -> dict[str, Callable[[], Any]]:
     """What one round of a road times."""
     if road == "stock":
-        theirs = stock(preset)
+        theirs = stock(preset, profile)
         steps = ENVS * ROLLOUT  # RLlib's default PPO counts env-steps
         return {
             "sample": lambda: theirs.env_runner.sample(num_timesteps=steps),
             "iteration": theirs.train,
         }
     own = {key: value for key, value in ROADS[road].items() if key != "environment"}
-    ours = karma(preset, **own)
+    ours = karma(preset, profile, **own)
     runner, learner = ours.env_runner_group.local_env_runner, ours.learner_group._learner
     if road != "karma":
         return {"sample": runner.sample, "iteration": ours.train}
     fragments = runner.sample()
     made = learner._make_batch_if_necessary(training_data=_Data(fragments))
-    columns = {**made.policy_batches[SHARED_MODULE], "agent_steps": AGENT_STEPS}
+    columns = {**made.policy_batches[SHARED_MODULE], "agent_steps": agent_steps(profile)}
     return {
         "sample": runner.sample,
         "update": lambda: _update(ours, fragments),
@@ -162,10 +169,10 @@ def works(road: str, preset: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-def serve(road: str, preset: str) -> None:
+def serve(road: str, preset: str, profile: str) -> None:
     """A road's process: for every line on stdin, one round; its times go to stdout as JSON."""
     karma_rllib.register()
-    measured = works(road, preset)
+    measured = works(road, preset, profile)
     torch.set_num_threads(1)
     for _ in sys.stdin:
         times = {name: seconds(work) for name, work in measured.items()}
@@ -178,8 +185,9 @@ MARK = "times "
 class Road:
     """A road's process, seen from outside."""
 
-    def __init__(self, name: str, preset: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.training", "--road", name, "--preset", preset]
+    def __init__(self, name: str, preset: str, profile: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.training", "--road", name]
+        command += ["--preset", preset, "--profile", profile]
         self.name = name
         environment = {**os.environ, **ROADS[name].get("environment", {})}
         self.process = subprocess.Popen(
@@ -215,9 +223,9 @@ class Road:
         self.process.wait()
 
 
-def measure(preset: str, rounds: int, names: list[str]) -> dict[str, list[float]]:
+def measure(preset: str, profile: str, rounds: int, names: list[str]) -> dict[str, list[float]]:
     """Agent-steps per CPU-second of every round, by "road work"."""
-    roads = {name: Road(name, preset) for name in names}
+    roads = {name: Road(name, preset, profile) for name in names}
     rates: dict[str, list[float]] = {}
     try:
         for road in roads.values():
@@ -225,7 +233,7 @@ def measure(preset: str, rounds: int, names: list[str]) -> dict[str, list[float]
         for _ in range(rounds):
             for name, road in roads.items():
                 for work, spent in road.round().items():
-                    rates.setdefault(f"{name} {work}", []).append(AGENT_STEPS / spent)
+                    rates.setdefault(f"{name} {work}", []).append(agent_steps(profile) / spent)
     finally:
         for road in roads.values():
             road.close()
@@ -259,6 +267,7 @@ LINES = (
     ("sampling", "karma sample", "stock sample", "stock RLlib PPO, same network"),
     ("whole iteration", "karma iteration", "stock iteration", "stock RLlib PPO, same network"),
     ("learner update", "karma update", "karma bare", "bare torch loop"),
+    ("sampling, bfloat16", "bfloat16 sample", "stock sample", "stock, float32"),
     ("whole iteration, bfloat16", "bfloat16 iteration", "stock iteration", "stock, float32"),
     ("whole iteration", "karma iteration", "unkept iteration", "KARMA_KEEP_MEMORY=0"),
     ("whole iteration, karmic", "karmic iteration", "karma iteration", "condition baseline"),
@@ -266,12 +275,12 @@ LINES = (
 """Rows of the table: what, ours, baseline, what the baseline is."""
 
 
-def show(preset: str, rates: dict[str, list[float]]) -> None:
+def show(preset: str, profile: str, rates: dict[str, list[float]]) -> None:
     """Print the table of one preset and the ranges behind it."""
     median = {name: statistics.median(found) for name, found in rates.items()}
     report.table(
-        f"{preset}: karma_seed, {ENVS} worlds x 6 agents x {ROLLOUT} steps, {EPOCHS} epochs, "
-        f"minibatch {MINIBATCH}; agent-steps per CPU-second",
+        f"{preset}: {profile}, {ENVS} worlds x {PROFILES[profile]} agents x {ROLLOUT} steps, "
+        f"{EPOCHS} epochs, minibatch {MINIBATCH}; agent-steps per CPU-second",
         [
             (what, median[ours], median[base], name)
             for what, ours, base, name in LINES
@@ -287,12 +296,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
     parser.add_argument("--preset", choices=("small", "tiny"), action="append")
+    parser.add_argument("--profile", choices=tuple(PROFILES), default="karma_seed")
     parser.add_argument("--roads", nargs="+", choices=tuple(ROADS), default=list(ROADS))
     parser.add_argument("--road", choices=tuple(ROADS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     presets = arguments.preset or ["small", "tiny"]
     if arguments.road:
-        serve(arguments.road, presets[0])
+        serve(arguments.road, presets[0], arguments.profile)
         return
     # One Ray for all roads; they only need it to exist.
     context = ray.init(
@@ -300,7 +310,9 @@ def main() -> None:
     )
     os.environ["RAY_ADDRESS"] = context.address_info["address"]
     for preset in presets:
-        show(preset, measure(preset, 1 if arguments.quick else 5, arguments.roads))
+        rounds = 1 if arguments.quick else 5
+        rates = measure(preset, arguments.profile, rounds, arguments.roads)
+        show(preset, arguments.profile, rates)
 
 
 if __name__ == "__main__":

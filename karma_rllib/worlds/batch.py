@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from karma_rllib.worlds import checks as check
 
@@ -120,12 +121,8 @@ class Batch:
 
     def _check_step(self, actions: np.ndarray) -> None:
         """Raise if an action is unknown or an episode is not running."""
-        found, s = -1, self._state
-        stopped = (s.episode < 0) | (s.t >= self.max_steps)
-        if stopped.any():
-            found = -2 - int(stopped.argmax())
-        elif actions.min() < 0 or actions.max() >= self.num_actions:
-            found = int(((actions < 0) | (actions >= self.num_actions)).argmax())
+        s = self._state
+        found = first_problem(actions, self.num_actions, s.episode, s.t, self.max_steps)
         check.may_step(found, actions, self.num_actions, s.episode, self.max_steps)
 
     def _views(self, obs: Obs) -> tuple[np.ndarray, np.ndarray]:
@@ -149,3 +146,15 @@ class Batch:
         ]
         for job in jobs:
             job.result()
+
+
+@njit(cache=True)
+def first_problem(actions: Any, num_actions: int, episode: Any, t: Any, max_steps: int) -> int:
+    """Find what forbids a step: -1 nothing, k a bad action (flat index), -2-b a stopped world b."""
+    for b in range(t.size):
+        if episode[b] < 0 or t[b] >= max_steps:
+            return -2 - b
+        for i in range(actions.shape[1]):
+            if actions[b, i] < 0 or actions[b, i] >= num_actions:
+                return b * actions.shape[1] + i
+    return -1

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
 
 from karma_rllib.worlds import harvest_checks as check
 from karma_rllib.worlds import harvest_kernels as kernels
 from karma_rllib.worlds import harvest_names as names
 from karma_rllib.worlds import harvest_state as h
+from karma_rllib.worlds.batch import Batch, Obs
 from karma_rllib.worlds.book import write_book
 from karma_rllib.worlds.events import StepOut, allocate_events
 from karma_rllib.worlds.harvest_params import HarvestParams
@@ -22,10 +18,8 @@ from karma_rllib.worlds.harvest_state import Frame
 from karma_rllib.worlds.placement import Placement
 from karma_rllib.worlds.rng import world_keys
 
-Obs = dict[str, np.ndarray]
 
-
-class HarvestWorld:
+class HarvestWorld(Batch):
     """Harvest with a dual-use zap: one tool that helps or harms, depending on what it meets.
 
     ## Description
@@ -170,15 +164,13 @@ class HarvestWorld:
         num_threads: int = 1,
     ) -> None:
         self.params, self.traits = params, traits(params)
-        self.num_worlds = check.whole_number("num_worlds", num_worlds, 1)
+        self._settle_in(num_worlds, seed, num_threads)
         self.num_agents = params.num_agents
         self.action_names = names.action_names(params)
         self.num_actions = len(self.action_names)
         self.plane_names, self.vec_names = names.plane_names(params), names.vec_names(params)
         self.grid_scale, self.obs_shapes = names.grid_scale(params), names.obs_shapes(params)
         self.max_steps = params.max_steps
-        self.seed = check.whole_number("seed", seed, 0)
-        self.num_threads = min(check.whole_number("num_threads", num_threads, 1), self.num_worlds)
         self._rules = build_rules(params)
         self._state, self._work = h.allocate(self._rules, sprout_table(params), self.num_worlds)
         first = check.whole_number("first_uid", first_uid, 0)
@@ -195,26 +187,8 @@ class HarvestWorld:
             | {f"e_{name}": array for name, array in self._events._asdict().items()}
             | {"reward": self._reward, "truncated": self._truncated},
         )
-        self._seen: Obs = {}
-        self._actions = np.zeros((B, N), np.int64)
         self._no_debt = np.zeros((B, N, N), np.float32)
         self._anywhere = Placement(np.full((B, N, 2), -1, np.int16), np.full((B, N), -1, np.int8))
-        self._pool: ThreadPoolExecutor | None = None
-
-    @property
-    def uid(self) -> np.ndarray:
-        """Identity of each world, int64 (B,)."""
-        return self._state.uid
-
-    @property
-    def key(self) -> np.ndarray:
-        """Random key of each world, uint64 (B,)."""
-        return self._state.key
-
-    @property
-    def episode(self) -> np.ndarray:
-        """Episodes of each world begun before the current one, int64 (B,)."""
-        return self._state.episode
 
     @property
     def frozen(self) -> np.ndarray:
@@ -253,9 +227,7 @@ class HarvestWorld:
         Between the halves `open_cells` tells where an agent could be placed.  Returns the mask as
         bool (B,), for `populate`.
         """
-        which = np.ones(self.num_worlds, np.bool_)
-        if mask is not None:
-            which = check.array_of("mask", mask, (self.num_worlds,), np.bool_)
+        which = self._mask(mask)
         self._run(kernels.prepare, (which,))
         return which
 
@@ -314,20 +286,11 @@ class HarvestWorld:
             ValueError: an action or an argument's shape is wrong.
             RuntimeError: a world has not been reset, or its episode is over.
         """
-        actions = np.asarray(actions)
-        if actions.shape != self._actions.shape or actions.dtype.kind not in "iu":
-            raise ValueError(
-                f"actions must be integers of shape (num_worlds, num_agents)={self._actions.shape},"
-                f" not {actions.dtype} of shape {actions.shape}"
-            )
-        np.copyto(self._actions, actions, casting="same_kind")
-        self._check_step()
+        joint = self._joint(actions)
+        self._check_step(joint)
         buffers = self.empty_obs() if out is None else out
         grid, vec, owed = *self._views(buffers), self._debt(debt)
-        self._run(
-            kernels.advance,
-            (self._actions, owed, grid, vec),
-        )  # fmt: skip
+        self._run(kernels.advance, (joint, owed, grid, vec))
         return StepOut(buffers, self._reward, self._truncated, self._events)
 
     def observe(self, out: Obs | None = None, debt: np.ndarray | None = None) -> Obs:
@@ -336,40 +299,6 @@ class HarvestWorld:
         grid, vec = self._views(buffers)
         self._run(kernels.show, (self._debt(debt), grid, vec))
         return buffers
-
-    def empty_obs(self) -> Obs:
-        """Allocate buffers that `reset`, `step` and `observe` accept as `out`."""
-        lead = (self.num_worlds, self.num_agents)
-        return {
-            "grid": np.zeros(lead + self.obs_shapes["grid"], np.uint8),
-            "vec": np.zeros(lead + self.obs_shapes["vec"], np.float32),
-        }
-
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Copy everything that the future of the worlds depends on, as named arrays."""
-        return {name: array.copy() for name, array in self._state._asdict().items()}
-
-    def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Continue exactly where `get_state` was called, also in another process.
-
-        Raises:
-            ValueError: an array is missing, unknown, or of another shape.
-        """
-        mine = self._state._asdict()
-        check.state_of(state, mine)
-        for name, array in mine.items():
-            array[...] = state[name]
-        self._run(kernels.derive, ())
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What a pickle holds: how the worlds were built, and their state."""
-        build = {"num_worlds": self.num_worlds, "seed": self.seed, "num_threads": self.num_threads}
-        return {"params": self.params, "build": build, "state": self.get_state()}
-
-    def __setstate__(self, saved: dict[str, Any]) -> None:
-        """Build the worlds anew and continue: the book holds addresses, which no pickle keeps."""
-        self.__init__(saved["params"], **saved["build"])  # type: ignore[misc]
-        self.set_state(saved["state"])
 
     def frame(self, b: int = 0) -> Frame:
         """Copy what a renderer needs of world b."""
@@ -387,39 +316,12 @@ class HarvestWorld:
             present=s.pos[b, :, 0] >= 0,
         )
 
-    def _run(self, loop: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        """Call an outer loop over all worlds, split into equal shares when there are threads."""
-        B, n = self.num_worlds, self.num_threads
-        if n == 1:
-            loop(self._book, *arguments, 0, B)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(n, "harvest")
-        cuts = [B * k // n for k in range(n + 1)]
-        jobs = [
-            self._pool.submit(loop, self._book, *arguments, lo, hi) for lo, hi in pairwise(cuts)
-        ]
-        for job in jobs:
-            job.result()
-
-    def _views(self, obs: Obs) -> tuple[np.ndarray, np.ndarray]:
-        """Check the caller's buffers, once as long as they stay the same."""
-        if self._seen and all(obs.get(key) is array for key, array in self._seen.items()):
-            return obs["grid"], obs["vec"]
-        check.buffers(obs, (self.num_worlds, self.num_agents), self.obs_shapes)
-        self._seen = {"grid": obs["grid"], "vec": obs["vec"]}
-        return obs["grid"], obs["vec"]
-
     def _debt(self, debt: np.ndarray | None) -> np.ndarray:
         """Return the ledger to show, zeros without one."""
         if debt is None:
             return self._no_debt
         return check.array_of("debt", debt, self._no_debt.shape, np.float32)
 
-    def _check_step(self) -> None:
-        """Raise if an action is unknown or an episode is not running."""
-        s = self._state
-        found = kernels.first_problem(
-            self._actions, self.num_actions, s.episode, s.t, self.max_steps
-        )
-        check.may_step(found, self._actions, self.num_actions, s.episode, self.max_steps)
+    def _derive(self) -> None:
+        """Rebuild the working arrays from the state."""
+        self._run(kernels.derive, ())

@@ -93,15 +93,3 @@ def _compile(source: int) -> tuple[Callable[..., Any], ...]:
 
 
 advance, prepare, populate, show, derive = _compile(SOURCE)
-
-
-@njit(cache=True)
-def first_problem(actions: Any, num_actions: int, episode: Any, t: Any, max_steps: int) -> int:
-    """Find what forbids a step: -1 nothing, k a bad action (flat index), -2-b a stopped world b."""
-    for b in range(t.size):
-        if episode[b] < 0 or t[b] >= max_steps:
-            return -2 - b
-        for i in range(actions.shape[1]):
-            if actions[b, i] < 0 or actions[b, i] >= num_actions:
-                return b * actions.shape[1] + i
-    return -1

@@ -8,13 +8,13 @@ import numpy as np
 
 from karma_rllib.worlds import checks as check
 from karma_rllib.worlds import match_kernels as kernels
+from karma_rllib.worlds.batch import Batch, Obs
 from karma_rllib.worlds.events import StepOut, allocate_events
 from karma_rllib.worlds.harvest_state import COLOUR, Frame
 from karma_rllib.worlds.match_params import MatchParams
 from karma_rllib.worlds.match_profiles import grid_scale, traits
 from karma_rllib.worlds.rng import world_keys
 
-Obs = dict[str, np.ndarray]
 PLANES = ("wall", "apple", "floor_look", "floor_delay", "floor_choose")
 
 
@@ -59,7 +59,7 @@ class _Out(NamedTuple):
     vec: np.ndarray
 
 
-class MatchWorld:
+class MatchWorld(Batch):
     """Active visual match: go and see a colour, eat apples for long, then choose that colour.
 
     ## Description
@@ -151,10 +151,9 @@ class MatchWorld:
         num_threads: int = 1,
     ) -> None:
         self.params, self.traits = params, traits(params)
-        self.num_worlds = B = check.whole_number("num_worlds", num_worlds, 1)
+        self._settle_in(num_worlds, seed, num_threads)
+        B = self.num_worlds
         self.num_agents, self.num_actions = 1, len(self.action_names)
-        self.seed = check.whole_number("seed", seed, 0)
-        self.num_threads = check.whole_number("num_threads", num_threads, 1)
         self.max_steps = params.max_steps
         self.plane_names = (*PLANES, *(f"colour_{k}" for k in range(params.colours)))
         self.grid_scale = np.array(grid_scale(params), np.float32)
@@ -191,11 +190,6 @@ class MatchWorld:
         self._truncated = np.zeros(B, np.bool_)
 
     @property
-    def uid(self) -> np.ndarray:
-        """Identity of each world, int64 (B,)."""
-        return self._state.uid
-
-    @property
     def frozen(self) -> np.ndarray:
         """Agents that cannot act in the current frame, bool (B, 1): none."""
         return np.zeros((self.num_worlds, 1), np.bool_)
@@ -217,11 +211,10 @@ class MatchWorld:
         Raises:
             ValueError: an argument has the wrong shape.
         """
-        which = np.ones(self.num_worlds, np.bool_)
-        if mask is not None:
-            which = check.array_of("mask", mask, (self.num_worlds,), np.bool_)
-        buffers = self.empty_obs() if out is None else self._checked(out)
-        kernels.restart(self._state, self._rules, which, buffers["grid"], buffers["vec"])
+        which = self._mask(mask)
+        buffers = self.empty_obs() if out is None else out
+        grid, vec = self._views(buffers)
+        kernels.restart(self._state, self._rules, which, grid, vec)
         if out is None and mask is not None:
             self.observe(buffers)
         return buffers
@@ -242,56 +235,22 @@ class MatchWorld:
             ValueError: an action or an argument's shape is wrong.
             RuntimeError: a world has not been reset, or its episode is over.
         """
-        actions = np.asarray(actions)
-        if actions.shape != (self.num_worlds, 1) or actions.dtype.kind not in "iu":
-            raise ValueError(
-                f"actions must be integers of shape (num_worlds, num_agents)="
-                f"{(self.num_worlds, 1)}, not {actions.dtype} of shape {actions.shape}"
-            )
-        actions = actions.astype(np.int64)
-        s = self._state
-        check.may_step(
-            kernels.first_problem(actions, s.episode, s.t, self.max_steps),
-            actions,
-            self.num_actions,
-            s.episode,
-            self.max_steps,
-        )
-        buffers = self.empty_obs() if out is None else self._checked(out)
+        joint = self._joint(actions)
+        self._check_step(joint)
+        buffers = self.empty_obs() if out is None else out
+        grid, vec = self._views(buffers)
         kernels.advance(
-            s, self._rules, actions, self._reward, self._truncated, self._events,
-            _Out(buffers["grid"], buffers["vec"]),
+            self._state, self._rules, joint, self._reward, self._truncated, self._events,
+            _Out(grid, vec),
         )  # fmt: skip
         return StepOut(buffers, self._reward, self._truncated, self._events)
 
     def observe(self, out: Obs | None = None, debt: Any = None) -> Obs:
         """Write the current observations once more, for instance after `set_state`."""
-        buffers = self.empty_obs() if out is None else self._checked(out)
-        kernels.show(self._state, self._rules, buffers["grid"], buffers["vec"])
+        buffers = self.empty_obs() if out is None else out
+        grid, vec = self._views(buffers)
+        kernels.show(self._state, self._rules, grid, vec)
         return buffers
-
-    def empty_obs(self) -> Obs:
-        """Allocate buffers that `reset`, `step` and `observe` accept as `out`."""
-        lead = (self.num_worlds, 1)
-        return {
-            "grid": np.zeros(lead + self.obs_shapes["grid"], np.uint8),
-            "vec": np.zeros(lead + self.obs_shapes["vec"], np.float32),
-        }
-
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Copy everything that the future of the worlds depends on, as named arrays."""
-        return {name: array.copy() for name, array in self._state._asdict().items()}
-
-    def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Continue exactly where `get_state` was called, also in another process.
-
-        Raises:
-            ValueError: an array is missing, unknown, or of another shape.
-        """
-        mine = self._state._asdict()
-        check.state_of(state, mine)
-        for name, array in mine.items():
-            array[...] = state[name]
 
     def frame(self, b: int = 0) -> Frame:
         """Copy what a renderer needs of world b."""
@@ -305,8 +264,3 @@ class MatchWorld:
             t=int(s.t[b]),
             present=np.ones(1, np.bool_),
         )
-
-    def _checked(self, obs: Obs) -> Obs:
-        """Return the caller's buffers, checked."""
-        check.buffers(obs, (self.num_worlds, 1), self.obs_shapes)
-        return obs

@@ -176,14 +176,3 @@ def show(s: Any, p: Any, grid: Any, vec: Any) -> None:
     """Write the current observations once more."""
     for b in range(s.t.size):
         look(s, p, b, grid, vec)
-
-
-@njit(cache=True)
-def first_problem(actions: Any, episode: Any, t: Any, max_steps: int) -> int:
-    """What forbids a step: -1 nothing, b a bad action of world b, -2-b a stopped world b."""
-    for b in range(t.size):
-        if episode[b] < 0 or t[b] >= max_steps:
-            return -2 - b
-        if actions[b, 0] < 0 or actions[b, 0] > RIGHT:
-            return b
-    return -1
