@@ -37,6 +37,7 @@ class Condition:
             ``tvt.placebo`` says.
         harm: what it sends; None: the experiment's ``tvt.harm``.
         matchmaker: how agents are placed at reset.
+        zap: whether a zap does anything; False sets the world's `zap_works` to false.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Condition:
     tvt_placebo: Literal["none", "shuffle", "random_time"] = "none"
     harm: Literal["gap", "surprise", "reward", "value"] | None = None
     matchmaker: Literal["off", "debt", "random_pairs", "anti"] = "off"
+    zap: bool = True
 
     @property
     def mirror(self) -> bool:
@@ -108,6 +110,7 @@ _ROWS = (
         role_loss=True,
     ),
     Condition("role_only", "the role loss without a mirror", role_loss=True),
+    Condition("no_zap", "baseline in a world where a zap neither harms nor helps", zap=False),
     Condition("cap_only", "the projector without any auxiliary loss: must equal baseline"),
     Condition("tvt", "when punished, recall the crime and carry the loss back to it", tvt=True),
     Condition(

@@ -51,6 +51,7 @@ SENTENCES = {
     "no_conditions": "line 3: `conditions` is [], but it must not be empty",
     "no_name": "`name` is missing",
     "no_seeds": "line 3: `seeds` is 0, but it must be a list of seeds or a count",
+    "no_zap_to_take_away": "line 3: `conditions`: 'no_zap' makes zaps idle, but world 'match-v0'",
     "number_as_key": "line 4: the key '3' is not a word",
     "only_comments": "the file is empty",
     "payment_that_never_pays": "line 5: `matchmaker.payment` is 1.0, but payment_mode scale",

@@ -39,6 +39,7 @@ COLOURS = {
     "placebo_agg": "#56b4e9",
     "shuffled": "#b8a400",
     "role_only": "#8c6d31",
+    "no_zap": "#009e73",
     "cap_only": "#a3a3a3",
     "tvt": "#0072b2",
     "matchmaker": "#e69f00",
@@ -55,7 +56,7 @@ COLOURS = {
 _ON_DARK = {"#0072b2": "#4aa3e8", "#009e73": "#2cc79a", "#d55e00": "#f0803a"}
 _SPARE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
 _CONTROLS = (
-    *("broken", "placebo", "shuffled", "role_only", "cap_only"),
+    *("broken", "placebo", "shuffled", "role_only", "no_zap", "cap_only"),
     *("tvt_shuffle", "tvt_random", "karmic_shuffle", "karmic_value", "matchmaker_random"),
 )
 

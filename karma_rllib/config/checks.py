@@ -142,6 +142,12 @@ def _society(config: ExperimentConfig) -> None:
     rows = [conditions.condition(name) for name in config.conditions]
     match, tvt, ppo = config.matchmaker, config.tvt, config.ppo
     traits = config.world_traits
+    idle = [row.name for row in rows if not row.zap]
+    if idle and "zap_works" not in type(config.world_params).model_fields:
+        raise ConfigError(
+            f"`conditions`: '{idle[0]}' makes zaps idle, but world '{config.world.name}' has no "
+            "parameter `zap_works`; leave it out or choose another world"
+        )
     solo = [row.name for row in rows if row.matchmaker != "off" and not traits.places]
     if solo:
         raise ConfigError(

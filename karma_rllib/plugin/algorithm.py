@@ -164,7 +164,7 @@ class Karma(PPO):
             "world": {
                 "name": self.config.world_name,
                 "profile": self.config.world_profile,
-                "params": dict(self.config.world_params),
+                "params": dict(self.config.arm_world_params),
             },
             "condition": self.config.condition_name,
             "seed": self.config.seed,

@@ -127,12 +127,18 @@ class KarmaConfig(PPOConfig):
         self.tvt_settings = schema.Tvt.of(settings, where=("tvt",)).model_dump()
         return self
 
+    @property
+    def arm_world_params(self) -> dict[str, Any]:
+        """The world's own parameters in this arm: the experiment's, and what the condition sets."""
+        armed = CONDITIONS[self.condition_name].zap
+        return {**self.world_params, **({} if armed else {"zap_works": False})}
+
     def _sync_env_config(self) -> KarmaConfig:
         own = {
             "world": self.world_name,
             "profile": self.world_profile,
             **society_config(self.matchmaker_settings, CONDITIONS[self.condition_name].matchmaker),
-            **self.world_params,
+            **self.arm_world_params,
         }
         for key in self.synced_env_keys:  # RLlib adds to its env_config, it never takes away
             self.env_config.pop(key, None)

@@ -46,6 +46,7 @@ class HarvestParams(BaseModel):
         "first_hit", description="does a ray end on the first agent or waste it meets"
     )
     zap_cooldown: int = Field(0, ge=0, le=30_000, description="pause after a shot [steps]")
+    zap_works: bool = Field(True, description="false: action ZAP fires nothing and costs nothing")
     # rewards
     reward_apple: float = Field(1.0, ge=-1e6, le=1e6, description="for an apple eaten")
     reward_zap_waste: float = Field(0.3, ge=-1e6, le=1e6, description="per waste cell removed")

@@ -28,6 +28,7 @@ class Rules(NamedTuple):
     beam_half_width: int
     first_hit: bool
     zap_cooldown: int
+    zap_works: bool
     reward_apple: float
     reward_zap_waste: float
     reward_zap_agent: float
@@ -103,6 +104,7 @@ def build_rules(p: HarvestParams) -> Rules:
         beam_half_width=p.beam_half_width,
         first_hit=p.beam_blocking == "first_hit",
         zap_cooldown=p.zap_cooldown,
+        zap_works=p.zap_works,
         reward_apple=p.reward_apple,
         reward_zap_waste=p.reward_zap_waste,
         reward_zap_agent=p.reward_zap_agent,

@@ -124,7 +124,7 @@ def fire(s: One, r: Rules) -> None:
             paint(s, r, s.lit[2 * n], s.lit[2 * n + 1], h.P_BEAM, 0)
     s.lit_n[0] = 0
     for i in range(r.agents):
-        if s.act[i] == h.ZAP and s.cool[i] == 0:
+        if s.act[i] == h.ZAP and s.cool[i] == 0 and r.zap_works:
             s.e_fired[i] = 1
             for lateral in range(-r.beam_half_width, r.beam_half_width + 1):
                 ray(s, r, i, lateral)

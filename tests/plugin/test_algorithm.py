@@ -55,6 +55,18 @@ def test_every_column_is_documented_finite_and_there_from_the_start(cluster, mak
     assert second["ppo/ratio_epoch0"] < 1e-4
 
 
+def test_without_working_zaps_nobody_is_hit_and_the_policy_remembers_it(
+    cluster, make_config, tmp_path
+):
+    algorithm = make_config("no_zap").build_algo()
+    result = algorithm.train()
+    algorithm.save_checkpoint(str(tmp_path))
+    algorithm.stop()
+    assert result["counts"]["hits"] == result["counts"]["shots"] == 0
+    meta = json.loads((tmp_path / "policy" / "policy.json").read_text())["meta"]
+    assert meta["world"]["params"]["zap_works"] is False
+
+
 def test_counts_pool_to_the_rates_beside_them(cluster, make_config):
     _, result = trained(make_config(), 2)
     counts, social = result["counts"], result["social"]

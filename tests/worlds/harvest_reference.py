@@ -258,7 +258,7 @@ class ReferenceWorld:
         self.lit = set()
         stops = self.p.beam_blocking == "first_hit"
         for i, agent in enumerate(self.agents):
-            if actions[i] != ZAP or agent.cooldown > 0:
+            if actions[i] != ZAP or agent.cooldown > 0 or not self.p.zap_works:
                 continue
             self.out["fired"][i] = True
             for ray in self.rays(agent):

@@ -128,6 +128,7 @@ def drawn_params(draw):
         "beam_half_width": draw(st.integers(0, min(2, radius))),
         "beam_blocking": draw(st.sampled_from(["first_hit", "pierce"])),
         "zap_cooldown": draw(st.integers(0, 3)),
+        "zap_works": draw(st.integers(0, 9)) > 0,
         "reward_apple": draw(st.floats(-2, 2)),
         "reward_zap_waste": draw(st.floats(-2, 2)),
         "reward_zap_agent": draw(st.floats(-2, 2)),

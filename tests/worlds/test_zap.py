@@ -151,6 +151,18 @@ def test_a_cooldown_blocks_exactly_its_decisions_and_costs_nothing():
     assert ready == [0, 0, 1, 0]
 
 
+def test_a_zap_that_does_not_work_is_a_pause():
+    places = {"agents": [(4, 2, EAST), (4, 4, NORTH), (6, 4, NORTH)], "waste": [(5, 4)]}
+    still, armless = scene(**places), scene(**places, zap_works=False)
+    before, after = act(still, NOOP, NOOP, NOOP), act(armless, ZAP, ZAP, ZAP)
+    assert not after.events.fired.any()
+    assert not after.events.hit.any()
+    assert not after.events.cleaned.any()
+    assert not armless.frame().beam.any()
+    np.testing.assert_array_equal(after.reward, before.reward)
+    assert not armless.frozen.any()
+
+
 def test_beams_start_from_where_agents_stand_after_moving():
     world = scene([(4, 2, EAST), (3, 4, SOUTH)])
     out = act(world, ZAP, FORWARD)  # walks into the beam
