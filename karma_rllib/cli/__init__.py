@@ -172,6 +172,12 @@ def probe(
     behaviour: Annotated[
         Path | None, typer.Option(help="A policy that acts in its place, so that there is harm.")
     ] = None,
+    branches: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Zaps lived again without the act; default: 100 where there is a memory."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; default: the trial's.")
     ] = None,
@@ -179,7 +185,7 @@ def probe(
     """Look into a trained policy: does it know harming from being harmed?"""
     from karma_rllib.cli import probing
 
-    probing.probe(checkpoint, episodes, seed, behaviour, out)
+    probing.probe(checkpoint, episodes, seed, behaviour, out, branches)
 
 
 @app.command()

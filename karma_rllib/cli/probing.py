@@ -8,15 +8,23 @@ from typing import Any
 from rich.console import Console
 
 from karma_rllib.cli import evaluation
+from karma_rllib.conditions import CONDITIONS
 from karma_rllib.config import ConfigError, ExperimentConfig
 
 WIDTH = 120
 RESULT, PICTURE = "probes.json", "probes.png"
+BRANCHES = 100  # lived again where a policy was trained with a memory
+_PLAIN = CONDITIONS["baseline"]
 DEFAULTS = (0.99, 0.95)  # gamma and lambda where the run folder does not say
 
 
 def probe(
-    checkpoint: Path, episodes: int, seed: int, behaviour: Path | None, out: Path | None
+    checkpoint: Path,
+    episodes: int,
+    seed: int,
+    behaviour: Path | None,
+    out: Path | None,
+    branches: int | None = None,
 ) -> None:
     """Play a frozen policy, probe it, print a table, write `probes.json` and `probes.png`.
 
@@ -26,16 +34,21 @@ def probe(
         seed: of worlds, actions and bootstraps.
         behaviour: a policy that acts in its place; None: it acts itself.
         out: folder to write to; None: the trial's, where `karma verdict` finds the result.
+        branches: crimes to live again for P7; None: `BRANCHES` where there is a memory, else 0.
 
     Raises:
         ConfigError: there is no policy, or it cannot be played.
     """
-    from karma_rllib.probes import study
+    from karma_rllib.credit.params import under
+    from karma_rllib.probes import study, view
 
     policy, world = evaluation.open_policy(checkpoint, seed)
     other = evaluation.open_policy(behaviour, seed)[0] if behaviour else None
     folder = evaluation.find_policy(checkpoint)
     target = out or trial_of(folder)
+    if branches is None:
+        branches = BRANCHES if policy.net.memory_key_dim else 0
+    discounts, tvt = _training(folder)
     try:
         found = study.study(
             policy,
@@ -43,7 +56,9 @@ def probe(
             episodes,
             seed,
             other,
-            discounts=_discounts(folder),
+            discounts=discounts,
+            transport=under(tvt, CONDITIONS.get(str(policy.meta.get("condition")), _PLAIN)),
+            branches=branches,
             picture_file=target / PICTURE,
         )
     except ValueError as err:
@@ -52,7 +67,7 @@ def probe(
     (target / RESULT).write_text(study.as_json(found), encoding="utf-8")
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
-    console.print(study.terminal(found))
+    console.print(view.terminal(found))
     console.print(f"probes: {target / RESULT}", soft_wrap=True, highlight=False)
 
 
@@ -63,11 +78,11 @@ def trial_of(policy_folder: Path) -> Path:
     return checkpoint.parent if in_trial else policy_folder
 
 
-def _discounts(policy_folder: Path) -> tuple[float, float]:
-    """Gamma and lambda of training, from the experiment of the run folder around a policy."""
+def _training(policy_folder: Path) -> tuple[tuple[float, float], dict[str, Any]]:
+    """Gamma and lambda of training, and its `tvt` section, from the run folder around a policy."""
     for parent in policy_folder.resolve().parents:
         path = parent / "experiment.yaml"
         if path.is_file():
-            ppo: Any = ExperimentConfig.load(path).ppo
-            return ppo.gamma, ppo.gae_lambda
-    return DEFAULTS
+            config = ExperimentConfig.load(path)
+            return (config.ppo.gamma, config.ppo.gae_lambda), config.tvt.as_dict()
+    return DEFAULTS, {}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
+from karma_rllib.conditions import Condition
+
 MATCHES = ("hard_opp", "hard_role", "soft")
 HARMS = ("gap", "surprise", "reward", "value")
 PLACEBOS = ("none", "shuffle", "random_time")
@@ -166,3 +168,13 @@ def exclusion_steps(exclusion: str | int, gamma: float, lambda_: float) -> int:
     # floating point puts 1 / (1 - 0.9) just above 10
     horizon = 1.0 / rate - 1e-9
     return math.ceil(horizon) if exclusion == "gl" else round(horizon)
+
+
+def under(section: Mapping[str, Any], row: Condition) -> TvtParams:
+    """The `tvt` section of an experiment under a condition, whose placebo and harm come first."""
+    own = {k: v for k, v in section.items() if k in TvtParams.__dataclass_fields__}
+    if row.tvt_placebo != "none":
+        own["placebo"] = row.tvt_placebo
+    if row.harm is not None:
+        own["harm"] = row.harm
+    return TvtParams.of(own)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from karma_rllib.conditions import CONDITIONS
-from karma_rllib.credit.params import TvtParams
+from karma_rllib.credit.params import TvtParams, under
 from karma_rllib.credit.recall import Recall
 from karma_rllib.credit.snapshots import Snapshots, tail_weights
 from karma_rllib.credit.transport import Retro, transport
@@ -225,10 +225,4 @@ def memory_of(
 
 def tvt_params(config: Any) -> TvtParams:
     """The `tvt` section under the condition, whose placebo and harm come first."""
-    row, section = CONDITIONS[config.condition_name], config.tvt_settings
-    own = {k: v for k, v in section.items() if k in TvtParams.__dataclass_fields__}
-    if row.tvt_placebo != "none":
-        own["placebo"] = row.tvt_placebo
-    if row.harm is not None:
-        own["harm"] = row.harm
-    return TvtParams.of(own)
+    return under(config.tvt_settings, CONDITIONS[config.condition_name])

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
 from karma_rllib import worlds
+from karma_rllib.credit.params import TvtParams
 from karma_rllib.nets.net import MirrorNet
 from karma_rllib.nets.policy import Policy
-from karma_rllib.probes import linear, picture, similarity, transfer, values
+from karma_rllib.probes import linear, picture, replayed, similarity, transfer, values
 from karma_rllib.probes.capture import Capture, play
 from karma_rllib.probes.features import look, untrained
 from karma_rllib.worlds.harvest_names import action_names, plane_names, vec_names
@@ -35,6 +32,8 @@ def study(
     behaviour: Policy | None = None,
     *,
     discounts: tuple[float, float] = (0.99, 0.95),
+    transport: TvtParams | None = None,
+    branches: int = 0,
     picture_file: Path | None = None,
 ) -> dict[str, Any]:
     """Run every probe on a frozen policy.
@@ -46,6 +45,8 @@ def study(
         seed: of worlds, subsets and bootstraps.
         behaviour: who acts; None: the policy itself.
         discounts: gamma and lambda of training, for the implied penalty.
+        transport: what value transport charges, for its calibration; None: as by default.
+        branches: crimes that are lived again without the act, for that calibration; 0: none.
         picture_file: where the picture is drawn; None: nowhere.
 
     Returns:
@@ -64,8 +65,17 @@ def study(
         "episodes": seen.episodes,
         "zaps": seen.zaps,
         "underpowered": seen.zaps < ENOUGH,
-        "transport": _transport(policy.net),
     }
+    if branches:
+        found["transport"] = replayed.probe(
+            policy,
+            world,
+            transport or TvtParams(),
+            episodes=episodes,
+            branches=branches,
+            discounts=discounts,
+            seed=seed,
+        )
     if seen.zaps < 2 or len(seen.neutral) < 2:
         return {**found, "summary": {"zaps": seen.zaps}}
     if seen.zaps > MOST:
@@ -158,15 +168,9 @@ def _by_role(net: MirrorNet, seen: Capture) -> dict[str, np.ndarray]:
     return {name: look(net, frames).z if len(frames) else nothing for name, frames in roles.items()}
 
 
-def _transport(net: MirrorNet) -> str:
-    if not net.memory_key_dim:
-        return "this policy has no external memory: there is no transport to calibrate"
-    return "a policy file holds no memory of past crimes: calibrate transport while it trains"
-
-
 def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that verdicts and tables read, one each."""
-    layers = found["linear"]
+    layers, slope = found["linear"], found.get("transport", {}).get("slope", [None])[0]
     return {
         "zaps": found["zaps"],
         "auroc_z": layers["z"][0],
@@ -178,6 +182,7 @@ def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
         "dv_out": found["values"]["dv_out"][0],
         "implied_penalty": found["values"]["implied_penalty"][0],
         "role_gap": found["geometry"].get("role_gap"),
+        **({} if slope is None else {"transport_slope": slope}),
     }
 
 
@@ -194,80 +199,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value
-
-
-def terminal(found: Mapping[str, Any]) -> Group:
-    """One table: probe, measure, value with its interval, how to read it."""
-    origin = found["origin"]
-    title = f"{origin.get('condition')}, seed {origin.get('seed')}: {found['zaps']} zaps"
-    parts: list[Any] = []
-    if found["underpowered"]:
-        text = f"Underpowered: {found['zaps']} zaps, {ENOUGH} are the least for a claim."
-        parts.append(Text(text, style="yellow"))
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for head, side in (("probe", "left"), ("measure", "left"), ("value", "right"), ("", "left")):
-        table.add_column(head, justify=side)  # type: ignore[arg-type]
-    for row in _rows(found):
-        table.add_row(*row)
-    parts += [table] if len(table.rows) else []
-    parts.append(Text(f"P7 transport: {found['transport']}", style="dim"))
-    return Group(*parts)
-
-
-def _rows(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    if "linear" not in found:
-        return []
-    rows = [
-        ("P1 linear", f"AUROC {name}", _interval(value), _P1.get(name, ""))
-        for name, value in found["linear"].items()
-    ]
-    moved = found["transfer"]
-    rows += [
-        ("P2 transfer", "effect", _number(moved["effect"]), "1: being harmed teaches not to harm"),
-        ("", "gradient cosine", _interval(moved["cosine"]), "d ln pi(zap)/dz . dV(victim)/dz"),
-        ("", "mismatched zaps", _number(moved["cosine_mismatched"]), "its chance level"),
-        ("", "parameter cosine", _number(moved["cosine_parameters"]), "encoder and projector"),
-    ]
-    rows += [
-        ("P3 similarity" if k == 0 else "", name, _number(value), "")
-        for k, (name, value) in enumerate(found["similarity"].items())
-    ]
-    rows += [
-        ("P4 values" if k == 0 else "", name, _interval(value), _P4.get(name, ""))
-        for k, (name, value) in enumerate(found["values"].items())
-    ]
-    rows += [
-        ("P5 geometry" if k == 0 else "", name, _number(value), "")
-        for k, (name, value) in enumerate(found["geometry"].items())
-        if not isinstance(value, Mapping)
-    ]
-    swap = found["counterfactual"]
-    return [
-        *rows,
-        ("P6 swapped flags", "change of V", _interval(swap["dv"]), "attacker with victim's flags"),
-        ("", "change of pi(zap)", _interval(swap["d_zap"]), ""),
-        ("", "share of the gap", _number(swap["share_of_gap"]), "1: flags alone tell the role"),
-    ]
-
-
-_P1 = {
-    "raw": "can the observation tell? (should stay high)",
-    "z": "does the projection? (a mirror brings it to 0.5)",
-    "z_untrained": "control: the network before training",
-    "z_without_flags": "control: feedback flags set to zero",
-    "z_decision": "attackers as they decide",
-    "z_null": "control: roles swapped within zaps",
-}
-_P4 = {
-    "dv_out": "0: having harmed is valued like being harmed",
-    "implied_penalty": "gamma (1 - lambda) dv_out",
-}
-
-
-def _number(value: Any) -> str:
-    return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
-
-
-def _interval(value: list[float]) -> str:
-    mean, low, high = value
-    return f"{_number(mean)} [{_number(low)}, {_number(high)}]"

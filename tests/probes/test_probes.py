@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from karma_rllib.nets.net import MirrorNet, NetSpec
 from karma_rllib.nets.policy import Policy, save_policy
-from karma_rllib.probes import capture, linear, picture, similarity, study, transfer, values
+from karma_rllib.probes import capture, linear, picture, similarity, study, transfer, values, view
 from karma_rllib.probes.features import look
 
 WORLD = {"world": "harvest-v0", "profile": "gathering", "max_steps": 60}
@@ -256,9 +256,9 @@ def test_karma_probe_writes_what_verdicts_read(policy, tmp_path, monkeypatch):
     meta["world"]["params"] = {"max_steps": 60}
     trial = tmp_path / "baseline_s1"
     save_policy(policy.net, trial / "checkpoint_000000" / "policy", meta)
-    done = CliRunner().invoke(app, ["probe", str(trial), "--episodes", "20"])
+    done = CliRunner().invoke(app, ["probe", str(trial), "--episodes", "20", "--branches", "4"])
     assert done.exit_code == 0, done.output
-    for words in ("AUROC z_untrained", "P2 transfer", "dv_out", "no external memory"):
+    for words in ("AUROC z_untrained", "P2 transfer", "dv_out", "P7 transport", "crimes lived again"):
         assert words in done.output
     found = json.loads((trial / PROBES).read_text(), parse_constant=pytest.fail)
     assert found["underpowered"] == (found["zaps"] < study.ENOUGH)
@@ -271,7 +271,7 @@ def test_a_policy_that_never_zaps_is_called_underpowered(policy):
     assert found["underpowered"]
     assert found["summary"] == {"zaps": 0}
     assert "linear" not in found
-    study.terminal(found)
+    view.terminal(found)
 
 
 def _with_meta(idle):
