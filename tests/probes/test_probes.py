@@ -258,7 +258,7 @@ def test_karma_probe_writes_what_verdicts_read(policy, tmp_path, monkeypatch):
     save_policy(policy.net, trial / "checkpoint_000000" / "policy", meta)
     done = CliRunner().invoke(app, ["probe", str(trial), "--episodes", "20", "--branches", "4"])
     assert done.exit_code == 0, done.output
-    for words in ("AUROC z_untrained", "P2 transfer", "dv_out", "P7 transport", "crimes lived again"):
+    for words in ("AUROC z_untrained", "P2 transfer", "dv_out", "P7", "crimes lived again"):
         assert words in done.output
     found = json.loads((trial / PROBES).read_text(), parse_constant=pytest.fail)
     assert found["underpowered"] == (found["zaps"] < study.ENOUGH)
