@@ -113,7 +113,8 @@ class KinshipWorld(Batch):
     A *generator* gives a diamond of its kind, then pauses; its stock may be finite.  A *charger*
     takes its recipe (one diamond of one kind; or, with several kinds, one of each for
     `charger_bonus` times the energy), then pauses.  A *heart altar* takes `altar_cost` energy,
-    gives a heart, then pauses; a *free altar* costs nothing and is not refilled.  A *station* takes
+    gives a heart, then pauses (with `altar_turns`, one altar works at a time, the first by lot, and
+    nothing shows which); a *free altar* costs nothing and is not refilled.  A *station* takes
     all inputs of its recipe at once, works `ticks` steps, pauses, and holds outputs for whoever
     comes; one without inputs works by itself.  All begin ready.
 
@@ -238,6 +239,20 @@ class KinshipWorld(Batch):
     def hearts(self) -> np.ndarray:
         """Hearts of this episode, int32 (B, N)."""
         return self._state.hearts
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Row and column of each agent, -1 off the map, int16 (B, N, 2)."""
+        return self._state.pos
+
+    @property
+    def live(self) -> np.ndarray:
+        """Row and column of the only heart altar that works; -1 where all do, int16 (B, 2)."""
+        s, P = self._state, self._rules.side
+        found = np.full((self.num_worlds, 2), -1, np.int16)
+        for b in np.flatnonzero(s.live >= 0):
+            found[b] = np.array(divmod(int(s.o_at[b, s.live[b]]), P)) - k.RIM
+        return found
 
     @property
     def kin(self) -> np.ndarray:

@@ -118,13 +118,15 @@ def use(s: One, r: Rules, i: Any) -> Any:
     o = s.thing[at] - 1
     if o < 0 or s.cell[at] == k.STATION or not is_ready(s, r, o):
         return False
-    terrain = s.cell[at]
+    terrain, body = s.cell[at], s.t_body[i]
     if terrain == k.GENERATOR:
-        return harvest(s, r, i, o)
+        return s.t_can_harvest[body] != 0 and harvest(s, r, i, o)
+    if s.t_can_charge[body] == 0:
+        return False
     if terrain == k.CHARGER:
         return charge(s, r, i, o)
     if terrain == k.ALTAR:
-        if s.energy[i] < r.altar_cost:
+        if s.energy[i] < r.altar_cost or (s.live[0] >= 0 and s.live[0] != o):
             return False
         pay(s, i, r.altar_cost)
         s.o_wait[o] = r.altar_cooldown

@@ -11,7 +11,15 @@ from typing import Any
 from numba import njit
 
 from karma_rllib.worlds import kinship_state as k
-from karma_rllib.worlds.kinship_map_kernels import build_up, enter, number, redraw, stands_free
+from karma_rllib.worlds.kinship_map_kernels import (
+    build_up,
+    enter,
+    number,
+    redraw,
+    stands_free,
+    take_turns,
+    where,
+)
 from karma_rllib.worlds.kinship_rows_kernels import One, phase
 from karma_rllib.worlds.kinship_rules import Rules
 from karma_rllib.worlds.kinship_wall_kernels import raise_walls
@@ -40,7 +48,7 @@ def wipe(s: One, r: Rules) -> None:
     for i in range(r.agents):
         s.pos[2 * i] = -1
         s.pos[2 * i + 1] = -1
-        s.energy[i] = min(r.energy_start, s.t_top[s.t_body[i]])
+        s.energy[i] = min(s.t_first[s.t_body[i]], s.t_top[s.t_body[i]])
         s.frz[i] = 0
         s.shield[i] = 0
         s.mark[i] = 0
@@ -53,7 +61,7 @@ def wipe(s: One, r: Rules) -> None:
         s.hearts[i] = 0
         s.struck[i] = -1
         for item in range(r.items):
-            s.inv[i * r.items + item] = 0
+            s.inv[i * r.items + item] = s.t_given[item]
 
 
 @njit
@@ -157,6 +165,7 @@ def lay_out(s: One, r: Rules) -> None:
     """Make the map of the next episode, nobody on it."""
     raise_walls(s, r, stream_key(s.key[0], s.episode[0], k.S_WALLS))
     furnish(s, r)
+    take_turns(s, r)
     for row in range(r.size):
         for col in range(r.size):
             at = number(r, row, col)
@@ -176,7 +185,7 @@ def spawn(s: One, r: Rules, wish: Any, facing: Any) -> None:
     if r.starts > 0:
         for m in range(r.starts):
             s.list[m] = number(r, s.t_start[m] // r.size, s.t_start[m] % r.size)
-        for m in range(r.starts - 1, 0, -1):
+        for m in range(0 if r.fixed_starts else r.starts - 1, 0, -1):
             j = below(sk, m, m + 1)
             s.list[m], s.list[j] = s.list[j], s.list[m]
         s.list[r.starts] = -1
@@ -195,3 +204,7 @@ def spawn(s: One, r: Rules, wish: Any, facing: Any) -> None:
                     n += 1
             enter(s, r, i, s.list[n])
         s.head[i] = below(heads, i, 4) if facing[i] < 0 else facing[i]
+        for m in range(r.starts):  # the map may say where those who start here look
+            at = number(r, s.t_start[m] // r.size, s.t_start[m] % r.size)
+            if facing[i] < 0 and s.t_facing[m] >= 0 and at == where(s, r, i):
+                s.head[i] = s.t_facing[m]

@@ -25,6 +25,11 @@ class Body(BaseModel):
     )
     can_attack: bool = Field(True, description="may attack")
     can_jump: bool = Field(True, description="may jump")
+    can_harvest: bool = Field(True, description="may take diamonds from generators")
+    can_charge: bool = Field(True, description="may use chargers and altars")
+    start_energy: float | None = Field(
+        None, ge=0, le=100_000, description="at reset; none: energy_start [energy]"
+    )
     view: int | None = Field(
         None, ge=0, le=30, description="sees so far; none: view_radius [cells]"
     )

@@ -13,6 +13,7 @@ from numba import njit
 from karma_rllib.worlds import kinship_state as k
 from karma_rllib.worlds.kinship_rows_kernels import One, phase
 from karma_rllib.worlds.kinship_rules import Rules
+from karma_rllib.worlds.rng import below, stream_key
 
 
 @phase
@@ -140,6 +141,24 @@ def vanish(s: One, r: Rules, i: Any) -> None:
     s.occ[where(s, r, i)] = 0
     s.pos[2 * i] = -1
     s.pos[2 * i + 1] = -1
+
+
+@njit
+def take_turns(s: One, r: Rules) -> None:
+    """Choose the heart altar that works now: the first by lot, then the others in order."""
+    altars = 0
+    for o in range(r.objects):
+        altars += int(s.o_at[o] >= 0 and s.t_plan[3 * o] == k.ALTAR)
+    s.live[0] = -1
+    if r.altar_turns == 0 or altars == 0:
+        return
+    lot = below(stream_key(s.key[0], s.episode[0], k.S_TURN), 0, 2**30)
+    wanted = (lot + s.t[0] // r.altar_turns) % altars
+    for o in range(r.objects):
+        if s.o_at[o] >= 0 and s.t_plan[3 * o] == k.ALTAR:
+            if wanted == 0:
+                s.live[0] = o
+            wanted -= 1
 
 
 @njit

@@ -45,6 +45,9 @@ class KinshipParams(BaseModel):
     map: str = Field(
         "", max_length=20_000, description="ASCII map instead of a layout; its letters in the docs"
     )
+    fixed_starts: bool = Field(
+        False, description="agent i starts on the map's i-th start in reading order, not on any"
+    )
     generators: int = Field(8, ge=0, le=500, description="sources of diamonds")
     chargers: int = Field(3, ge=0, le=500, description="machines that turn diamonds into energy")
     altars: int = Field(2, ge=0, le=500, description="heart altars")
@@ -67,9 +70,15 @@ class KinshipParams(BaseModel):
     charger_cooldown: int = Field(5, ge=0, le=10_000, description="[steps]")
     altar_cost: Energy = Field(100.0, description="price of a heart [energy]")
     altar_cooldown: int = Field(10, ge=0, le=10_000, description="[steps]")
+    altar_turns: int = Field(
+        0, ge=0, le=30_000, description="one heart altar works at a time, so long; 0: all [steps]"
+    )
     stations: tuple[Station, ...] = Field((), max_length=32, description="generic converters")
     items: tuple[str, ...] = Field((), max_length=12, description="items beside the diamonds")
     inventory_cap: int = Field(5, ge=1, le=1000, description="of each item an agent can hold")
+    items_start: tuple[int, ...] = Field(
+        (), max_length=MAX_ITEMS, description="of each item at reset; missing: none"
+    )
     # energy
     energy_start: Energy = Field(100.0, description="at reset [energy]")
     energy_max: Energy = Field(250.0, description="most that an agent holds [energy]")
@@ -169,6 +178,13 @@ def _check_items(p: KinshipParams) -> None:
                     f"station {station.name!r} knows an item {item!r} that does not exist: known"
                     f" are {', '.join(known)}"
                 )
+    if len(p.items_start) > len(known):
+        raise ValueError(f"items_start has {len(p.items_start)} entries for {len(known)} items")
+    if any(not 0 <= n <= p.inventory_cap for n in p.items_start):
+        raise ValueError(
+            f"items_start={p.items_start} must hold numbers from 0 to inventory_cap="
+            f"{p.inventory_cap}"
+        )
     if len(p.item_rewards) > len(known):
         raise ValueError(f"item_rewards has {len(p.item_rewards)} entries for {len(known)} items")
 
@@ -189,11 +205,14 @@ def _check_map(p: KinshipParams) -> None:
         drawn = read_map(p.map)
         if max(drawn.height, drawn.width) > 100:
             raise ValueError(f"map has {drawn.height} x {drawn.width} cells, at most 100 x 100")
-        for row, col, _, kind in drawn.cells:
-            if kind >= p.kinds:
+        has = {3: ("generator of kind", p.kinds, f"kinds={p.kinds}")}
+        has[4] = ("charger of recipe", p.kinds + (p.kinds > 1), f"kinds={p.kinds}")
+        has[7] = ("station", len(p.stations), f"{len(p.stations)} stations are described")
+        for row, col, code, kind in drawn.cells:
+            if code in has and kind >= has[code][1]:
                 raise ValueError(
-                    f"map has a generator of kind {kind + 1} in row {row + 1}, column {col + 1},"
-                    f" and kinds={p.kinds}"
+                    f"map has a {has[code][0]} {kind + 1} in row {row + 1}, column {col + 1},"
+                    f" and {has[code][2]}"
                 )
         if any(code == 7 for _, _, code, _ in drawn.cells) and not p.stations:
             raise ValueError("map has a station S and stations is empty: describe at least one")

@@ -33,6 +33,7 @@ class One(NamedTuple):
     o_stock: Any
     o_work: Any
     o_out: Any
+    live: Any
     pos: Any
     head: Any
     energy: Any
@@ -65,6 +66,9 @@ class One(NamedTuple):
     t_upkeep: Any
     t_can_attack: Any
     t_can_jump: Any
+    t_can_harvest: Any
+    t_can_charge: Any
+    t_first: Any
     t_sight: Any
     t_need: Any
     t_yields: Any
@@ -75,9 +79,11 @@ class One(NamedTuple):
     t_most: Any
     t_self_run: Any
     t_value: Any
+    t_given: Any
     t_plan: Any
     t_sketch: Any
     t_start: Any
+    t_facing: Any
     t_wall: Any
     e_hit: Any
     e_distance: Any
@@ -136,6 +142,7 @@ def look(r: Any, b: Any) -> Any:
         o_stock=i16(r.o_stock + b * r.o_stock_step),
         o_work=i8(r.o_work + b * r.o_work_step),
         o_out=i16(r.o_out + b * r.o_out_step),
+        live=i16(r.live + b * r.live_step),
         pos=i16(r.pos + b * r.pos_step),
         head=i8(r.head + b * r.head_step),
         energy=i32(r.energy + b * r.energy_step),
@@ -168,6 +175,9 @@ def look(r: Any, b: Any) -> Any:
         t_upkeep=i32(r.t_upkeep + b * r.t_upkeep_step),
         t_can_attack=i8(r.t_can_attack + b * r.t_can_attack_step),
         t_can_jump=i8(r.t_can_jump + b * r.t_can_jump_step),
+        t_can_harvest=i8(r.t_can_harvest + b * r.t_can_harvest_step),
+        t_can_charge=i8(r.t_can_charge + b * r.t_can_charge_step),
+        t_first=i32(r.t_first + b * r.t_first_step),
         t_sight=i16(r.t_sight + b * r.t_sight_step),
         t_need=i16(r.t_need + b * r.t_need_step),
         t_yields=i32(r.t_yields + b * r.t_yields_step),
@@ -178,9 +188,11 @@ def look(r: Any, b: Any) -> Any:
         t_most=i16(r.t_most + b * r.t_most_step),
         t_self_run=i8(r.t_self_run + b * r.t_self_run_step),
         t_value=f64(r.t_value + b * r.t_value_step),
+        t_given=i16(r.t_given + b * r.t_given_step),
         t_plan=i32(r.t_plan + b * r.t_plan_step),
         t_sketch=u8(r.t_sketch + b * r.t_sketch_step),
         t_start=i32(r.t_start + b * r.t_start_step),
+        t_facing=i8(r.t_facing + b * r.t_facing_step),
         t_wall=u8(r.t_wall + b * r.t_wall_step),
         e_hit=u8(r.e_hit + b * r.e_hit_step),
         e_distance=i8(r.e_distance + b * r.e_distance_step),

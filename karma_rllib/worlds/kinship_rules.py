@@ -36,12 +36,14 @@ class Rules(NamedTuple):
     blocks: int
     random_kinds: bool
     starts: int
+    fixed_starts: bool
     generator_cooldown: int
     generator_stock: int  # -1 without end
     free_hearts: int
     charger_cooldown: int
     altar_cost: int
     altar_cooldown: int
+    altar_turns: int
     cap: int
     energy_start: int
     energy_max: int
@@ -151,12 +153,14 @@ def build_rules(p: KinshipParams) -> Rules:
         blocks=p.blocks,
         random_kinds=p.random_kinds and p.kinds > 1,
         starts=len(drawn.starts) if drawn else 0,
+        fixed_starts=p.fixed_starts,
         generator_cooldown=p.generator_cooldown,
         generator_stock=p.generator_stock or -1,
         free_hearts=p.free_hearts,
         charger_cooldown=p.charger_cooldown,
         altar_cost=cents(p.altar_cost),
         altar_cooldown=p.altar_cooldown,
+        altar_turns=p.altar_turns,
         cap=p.inventory_cap,
         energy_start=cents(p.energy_start),
         energy_max=cents(p.energy_max),

@@ -47,7 +47,7 @@ VEC_NAMES = (
     "heading_north", "heading_east", "heading_south", "heading_west",
 )  # fmt: skip
 # purposes of random streams; the first group counts episodes, the second env-steps
-S_WALLS, S_PLACES, S_KINDS, S_SPAWN, S_HEAD = range(1, 6)
+S_WALLS, S_PLACES, S_KINDS, S_SPAWN, S_HEAD, S_TURN = range(1, 7)
 S_ORDER = 16
 
 EXTRA = (
@@ -107,6 +107,7 @@ class State(NamedTuple):
     o_stock: np.ndarray  # diamonds or hearts left, -1 without end, int16 (B, O)
     o_work: np.ndarray  # IDLE, WORKING, COOLING, int8 (B, O)
     o_out: np.ndarray  # finished outputs, int16 (B, O, I)
+    live: np.ndarray  # number of the only heart altar that works, -1 all, int16 (B,)
     pos: np.ndarray  # row and column, -1 off the map, int16 (B, N, 2)
     head: np.ndarray  # heading, int8 (B, N)
     energy: np.ndarray  # int32 (B, N) [hundredths]
@@ -159,6 +160,7 @@ def allocate(rules: Rules, num_worlds: int) -> tuple[State, Work]:
         o_stock=np.zeros((B, O), np.int16),
         o_work=np.zeros((B, O), np.int8),
         o_out=np.zeros((B, O, I), np.int16),
+        live=np.full(B, -1, np.int16),
         pos=np.full((B, N, 2), -1, np.int16),
         head=np.zeros(agents, np.int8),
         energy=np.zeros(agents, np.int32),

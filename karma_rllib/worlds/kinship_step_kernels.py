@@ -15,6 +15,7 @@ from karma_rllib.worlds import kinship_state as k
 from karma_rllib.worlds.kinship_map_kernels import (
     draw,
     show_ready,
+    take_turns,
     vanish,
     where,
 )
@@ -149,7 +150,9 @@ def nearest(s: One, r: Rules, i: Any) -> Any:
 
 @phase
 def tend(s: One, r: Rules) -> None:
-    """Run the timers of machines and of markers on the floor."""
+    """Run the timers of machines and of markers on the floor; let altars take turns."""
+    if r.altar_turns > 0 and s.t[0] % r.altar_turns == 0:
+        take_turns(s, r)
     for o in range(r.objects):
         if s.o_at[o] < 0:
             continue

@@ -24,6 +24,9 @@ class Tables(NamedTuple):
     upkeep: np.ndarray  # of the shield, int32 (1, bodies * postures) [hundredths]
     can_attack: np.ndarray  # int8 (1, bodies)
     can_jump: np.ndarray  # int8 (1, bodies)
+    can_harvest: np.ndarray  # int8 (1, bodies)
+    can_charge: np.ndarray  # int8 (1, bodies)
+    first: np.ndarray  # energy of a body at reset, int32 (1, bodies) [hundredths]
     sight: np.ndarray  # view radius of a body, int16 (1, bodies) [cells]
     need: np.ndarray  # diamonds that a recipe takes, int16 (1, recipes * kinds)
     yields: np.ndarray  # energy it gives, int32 (1, bodies * recipes) [hundredths]
@@ -34,9 +37,11 @@ class Tables(NamedTuple):
     most: np.ndarray  # its max_output, int16 (1, stations)
     self_run: np.ndarray  # needs no input, int8 (1, stations)
     value: np.ndarray  # of an item, float64 (1, I)
+    given: np.ndarray  # of an item at reset, int16 (1, I)
     plan: np.ndarray  # terrain, kind and cell of each object, int32 (1, O * 3)
     sketch: np.ndarray  # terrain of a drawn map, uint8 (1, G * G)
     start: np.ndarray  # cells where agents start on it, int32 (1, starts)
+    facing: np.ndarray  # heading that they start with, -1 any, int8 (1, starts)
     wall: np.ndarray  # one cell that shows wall, uint8 (1, C)
 
 
@@ -120,6 +125,8 @@ def build_tables(p: KinshipParams) -> Tables:
         sketch[row, col] = code if code < k.GENERATOR else k.EMPTY
     value = np.zeros(len(p.item_names))
     value[: len(p.item_rewards)] = p.item_rewards
+    given = np.zeros(len(p.item_names))
+    given[: len(p.items_start)] = p.items_start
     wall = np.zeros(len(plane_names(p)), np.uint8)
     wall[k.P_WALL] = 1
     return Tables(
@@ -134,6 +141,12 @@ def build_tables(p: KinshipParams) -> Tables:
         upkeep=_row(_upkeeps(p), np.int32),
         can_attack=_row([b.can_attack for b in bodies], np.int8),
         can_jump=_row([b.can_jump for b in bodies], np.int8),
+        can_harvest=_row([b.can_harvest for b in bodies], np.int8),
+        can_charge=_row([b.can_charge for b in bodies], np.int8),
+        first=_row(
+            [cents(p.energy_start if b.start_energy is None else b.start_energy) for b in bodies],
+            np.int32,
+        ),
         sight=_row(
             [p.view_radius if b.view is None else min(b.view, p.view_radius) for b in bodies],
             np.int16,
@@ -147,8 +160,10 @@ def build_tables(p: KinshipParams) -> Tables:
         most=_row([s.max_output for s in p.stations], np.int16),
         self_run=_row([not s.takes for s in p.stations], np.int8),
         value=_row(value, np.float64),
+        given=_row(given, np.int16),
         plan=_row(object_plan(p, drawn), np.int32),
         sketch=_row(sketch, np.uint8),
-        start=_row([r * size + c for r, c in drawn.starts] if drawn else [], np.int32),
+        start=_row([r * size + c for r, c, _ in drawn.starts] if drawn else [], np.int32),
+        facing=_row([head for _, _, head in drawn.starts] if drawn else [], np.int8),
         wall=_row(wall, np.uint8),
     )

@@ -39,9 +39,22 @@ def trace(profile, **params):
     return digest.hexdigest()
 
 
+DRAWN = """
+>.1.A#
+.a.2.<
+A.b.c.
+vh..B^"""
+ON_A_MAP = {
+    "map": DRAWN, "num_agents": 4, "kinds": 2, "fixed_starts": True, "altar_turns": 7,
+    "items_start": (1, 2), "altar_cost": 20.0, "bodies": ("cook", "default"),
+    "custom_bodies": ({"name": "cook", "can_harvest": False, "start_energy": 60.0},),
+}  # fmt: skip
+
+
 def traces():
     """Hash of every profile, and of every layout of the default one."""
     found = {profile: trace(profile) for profile in worlds.list_profiles("kinship-v0")}
+    found["hearth on a drawn map"] = trace("hearth", **ON_A_MAP)
     return found | {f"hearth in {name}": trace("hearth", layout=name) for name in LAYOUTS}
 
 

@@ -82,7 +82,7 @@ class ReferenceKinship:
         )
         self.items, self.planes, self.vec_names = p.item_names, world.plane_names, world.vec_names
         self.kin = s["kin"][b].copy()
-        self.things, self.ink = {}, {}
+        self.things, self.ink, altars = {}, {}, {}
         for row in range(G):
             for col in range(G):
                 at = (row + k.RIM) * (G + 2 * k.RIM) + col + k.RIM
@@ -93,7 +93,12 @@ class ReferenceKinship:
                 if o >= 0:
                     thing.sub, thing.stock = int(s["o_kind"][b, o]), int(s["o_stock"][b, o])
                     thing.out = dict.fromkeys(self.items, 0)
+                    if thing.kind == "altar":
+                        altars[int(o)] = (row, col)
                 self.things[row, col] = thing
+        self.altars = [altars[o] for o in sorted(altars)]  # in the order of their turns
+        self.live = None
+        self.lot = Stream(self.seed, self.uid, int(s["episode"][b]), k.S_TURN).below(0, 2**30)
         bodies = p.body_list
         order = [body.name for body in bodies]
         self.agents = []
@@ -101,8 +106,9 @@ class ReferenceKinship:
             n = order.index(p.bodies[i % len(p.bodies)])
             cell = tuple(int(x) for x in s["pos"][b, i])
             most = p.energy_max if bodies[n].max_energy is None else bodies[n].max_energy
-            energy = min(cents(p.energy_start), cents(most))
-            items = dict.fromkeys(self.items, 0)
+            first = bodies[n].start_energy
+            energy = min(cents(p.energy_start if first is None else first), cents(most))
+            items = dict.fromkeys(self.items, 0) | dict(zip(self.items, p.items_start))
             self.agents.append(Agent(cell, int(s["head"][b, i]), bodies[n], n, energy, items))
 
     # --- what is possible ---------------------------------------------------------------------
@@ -226,6 +232,11 @@ class ReferenceKinship:
         return None
 
     def timers(self):
+        turns = self.p.altar_turns
+        if turns and self.t % turns == 0:
+            things = self.things
+            left = [at for at in self.altars if at in things and things[at].kind == "altar"]
+            self.live = left[(self.lot + self.t // turns) % len(left)] if left else None
         for thing in self.things.values():
             if thing.wait:
                 thing.wait -= 1
@@ -426,6 +437,8 @@ class ReferenceKinship:
             return self.out["looted"][i] > 0
         if thing is None or thing.kind in ("wall", "block", "station") or not self.ready(thing):
             return False
+        if not (agent.body.can_harvest if thing.kind == "generator" else agent.body.can_charge):
+            return False
         if thing.kind == "generator":
             item = self.items[thing.sub]
             if agent.items[item] >= p.inventory_cap:
@@ -438,6 +451,8 @@ class ReferenceKinship:
         if thing.kind == "charger":
             return self.charge(i, agent, thing)
         if thing.kind == "altar":
+            if p.altar_turns and cell != self.live:
+                return False
             if agent.energy < cents(p.altar_cost):
                 return False
             self.pay(i, cents(p.altar_cost))

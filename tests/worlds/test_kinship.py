@@ -364,3 +364,76 @@ def test_a_world_depends_neither_on_its_batch_nor_on_threads(profile):
     alone = life(1, 5, 1)
     assert alone == life(7, 2, 1)
     assert alone == life(7, 0, 3)
+
+
+def test_a_map_can_say_who_starts_where_and_looks_where():
+    drawing = ">.v\n...\n^.<"
+    world = worlds.make("kinship-v0", num_worlds=8, map=drawing, num_agents=4, fixed_starts=True)
+    world.reset()
+    for b in range(8):
+        frame = world.frame(b)
+        assert frame.pos.tolist() == [[0, 0], [0, 2], [2, 0], [2, 2]]
+        assert frame.head.tolist() == [EAST, SOUTH, NORTH, WEST]
+    world = worlds.make("kinship-v0", num_worlds=8, map=drawing, num_agents=4)
+    world.reset()
+    first = {tuple(world.frame(b).pos[0]) for b in range(8)}
+    assert len(first) > 1  # otherwise any start
+    heads = {(0, 0): EAST, (0, 2): SOUTH, (2, 0): NORTH, (2, 2): WEST}
+    for b in range(8):
+        frame = world.frame(b)
+        assert [heads[tuple(at)] for at in frame.pos.tolist()] == frame.head.tolist()
+
+
+def test_letters_choose_the_recipe_of_a_charger_and_the_station():
+    mill = {"name": "mill", "takes": {"diamond_1": 1}}
+    well = {"name": "well", "gives": {"diamond_1": 1}}
+    params = {"kinds": 2, "stations": (mill, well), "num_agents": 1}
+    world = worlds.make("kinship-v0", map="@cba65", **params)
+    world.reset()
+    assert world.frame().kind[0].tolist() == [-1, 2, 1, 0, 1, 0]
+    with pytest.raises(ValueError, match=r"station 3 in row 1, column 2, and 2 stations are desc"):
+        worlds.make("kinship-v0", map="@7", **params)
+    with pytest.raises(ValueError, match=r"charger of recipe 4 in row 1, column 2, and kinds=2"):
+        worlds.make("kinship-v0", map="@d", **params)
+
+
+def test_altars_take_turns_and_nothing_shows_whose_turn_it_is():
+    seen = []
+    for seed in range(6):
+        params = {"altar_turns": 5, "altar_cost": 0.0, "altar_cooldown": 0, "cost_use": 0.0}
+        world = worlds.make(
+            "kinship-v0", map="A>A", num_agents=1, seed=seed, max_steps=20, view_radius=2, **params
+        )
+        start = world.reset()["grid"]
+        assert start[0, 0, 2, 1].tolist() == start[0, 0, 2, 3].tolist()
+        use = world.action_names.index("use")
+        took = [bool(world.step(np.array([[use]])).events.ate[0, 0]) for _ in range(20)]
+        assert took[:5] == took[10:15] != took[5:10] == took[15:]
+        assert len(set(took[:5])) == 1
+        seen.append(took[0])
+        assert world.live[0].tolist() == ([0, 2] if took[-1] else [0, 0])
+    assert len(set(seen)) == 2
+
+
+def test_a_body_may_be_kept_from_machines_and_begin_with_energy_of_its_own():
+    cook = {"name": "cook", "can_harvest": False, "start_energy": 7.0}
+    digger = {"name": "digger", "can_charge": False}
+    s = Scene("""
+        G@C
+        A@G""", heads=[WEST, WEST], bodies=("cook", "digger"), custom_bodies=(cook, digger),
+        items_start=(2,), altar_cost=0.0)  # fmt: skip
+    assert [s.energy(0), s.energy(1)] == [7, 200]
+    assert s.items(0) == s.items(1) == [2]
+    e = s.do("use", "use")
+    assert e.failed[0].tolist() == [True, True]
+    s.do("rotate_right", "rotate_right")
+    e = s.do("use", "use")
+    assert e.energy_charged[0].tolist() == [10_000, 0]
+    assert e.harvested[0].tolist() == [0, 1]
+
+
+def test_more_at_the_start_than_can_be_held_is_refused():
+    with pytest.raises(ValueError, match="must hold numbers from 0 to inventory_cap=5"):
+        worlds.make("kinship-v0", items_start=(6,))
+    with pytest.raises(ValueError, match="items_start has 2 entries for 1 items"):
+        worlds.make("kinship-v0", items_start=(1, 1))

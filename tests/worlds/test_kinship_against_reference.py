@@ -108,10 +108,12 @@ def drawn_params(draw):
         "charger_cooldown": draw(st.integers(0, 3)),
         "altar_cost": draw(energy),
         "altar_cooldown": draw(st.integers(0, 3)),
+        "altar_turns": draw(st.sampled_from([0, 0, 1, 4])),
         "stations": stations if cards else (),
         "items": ("flour", "water") if cards else (),
         "item_rewards": draw(st.sampled_from([(), (0.5,)])),
         "inventory_cap": draw(st.integers(1, 4)),
+        "items_start": draw(st.sampled_from([(), (1,)])),
         "energy_start": draw(energy),
         "energy_max": draw(st.integers(30, 200)) + 0.0,
         "energy_floor": draw(st.integers(0, 20)) + 0.0,
@@ -136,8 +138,13 @@ def drawn_params(draw):
         "jump": draw(maybe),
         "build": draw(maybe),
         "cost_build": 2.0,
-        "bodies": draw(st.sampled_from([("default",), ("predator", "prey"), ("prey", "owl")])),
-        "custom_bodies": ({"name": "owl", "view": 1, "other": 0.5},),
+        "bodies": draw(
+            st.sampled_from([("default",), ("predator", "prey"), ("prey", "owl"), ("owl", "cook")])
+        ),
+        "custom_bodies": (
+            {"name": "owl", "view": 1, "other": 0.5, "can_charge": False, "start_energy": 3.0},
+            {"name": "cook", "can_harvest": False},
+        ),
         "postures": draw(maybe),
         "posture_cooldown": draw(st.integers(0, 3)),
         "mortal": draw(maybe),
