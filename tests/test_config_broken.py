@@ -36,7 +36,7 @@ SENTENCES = {
     "key_in_wrong_section": "line 4: unknown key `mirror.gae_lambda` (value 0.3); did you mean "
     "`ppo.gae_lambda`?",
     "key_twice": "line 6: `ppo.lr` is set twice (first on line 4)",
-    "kinship_on": "line 4: `kinship.scheme` is 'siblings', but it must be 'none'",
+    "unknown_kinship": "line 4: `kinship.scheme` is 'siblings', but it must be 'none', 'teams'",
     "latin1": "not a text file (byte 9 is not UTF-8)",
     "learners_split_worlds": "line 4: `resources.num_learners` is 3, but must divide `ppo.envs`",
     "matchmaker_on": "line 4: unknown key `matchmaker.mode` (value 'debt'); what rigs spawns is "

@@ -88,6 +88,7 @@ def open_policy(path: Path, seed: int) -> tuple[Policy, dict[str, Any]]:
     return policy, {
         "world": world["name"],
         "profile": world.get("profile"),
+        **({"kinship": world["kinship"]} if world.get("kinship") else {}),
         **world.get("params", {}),
     }
 
@@ -117,25 +118,25 @@ def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dic
     book = social.EpisodeBook(life.num_worlds, life.num_agents)
     sums: dict[str, float] = {}
     for _ in range(rounds):
-        events, reward, truncated = _episode(policy, life)
+        events, truncated = _episode(policy, life)
         counts = social.tally(
             events,
-            reward,
+            events.raw_reward,
             max_steps=life.max_steps,
             timeout=life.traits.timeout,
             waste_zone=life.traits.waste_cells,
         )
-        book.update(events, reward, truncated)
+        book.update(events, events.raw_reward, truncated)
         sums = social.pool([sums, counts])
     # What the book drains are the sums of all finished episodes at once.
     return social.rates({**sums, **book.drain()})
 
 
-def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray]:
     """One episode in every world.
 
     Returns:
-        Stacks of events (T, B, ...), rewards (T, B, N) and truncations (T, B).
+        Stacks of events (T, B, ...), rewards as earned among them, and truncations (T, B).
     """
     obs = life.reset()
     state = policy.initial_state(life.num_worlds * life.num_agents)
@@ -146,9 +147,9 @@ def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray, np.ndarray]:
         out = life.step(actions.reshape(life.num_worlds, life.num_agents))
         obs = out.obs
         # The world overwrites what a step returned: keep copies.
-        steps.append([np.array(a) for a in (*out.events, out.reward, out.truncated)])
-    *events, reward, truncated = (np.stack(column) for column in zip(*steps, strict=True))
-    return type(out.events)(*events), reward, truncated
+        steps.append([np.array(a) for a in (*out.events, out.truncated)])
+    *events, truncated = (np.stack(column) for column in zip(*steps, strict=True))
+    return type(out.events)(*events), truncated
 
 
 def film(policy: Policy, world: dict[str, Any], seed: int, path: Path) -> Path:
@@ -156,7 +157,7 @@ def film(policy: Policy, world: dict[str, Any], seed: int, path: Path) -> Path:
     from karma_rllib import worlds
     from karma_rllib.envs import film
 
-    rest = {k: v for k, v in world.items() if k not in ("world", "profile")}
+    rest = {k: v for k, v in world.items() if k not in ("world", "profile", "kinship")}
     side = worlds.resolve_params(world["world"], world["profile"], **rest).grid_size
     cell = max(4, FILM_SIDE // side // 2 * 2)  # [pixels], even
     pictures = film.record(policy, seed=seed, cell=cell, **world)

@@ -6,6 +6,7 @@
 
 from karma_rllib.config.errors import ConfigError
 from karma_rllib.config.experiment import ExperimentConfig, first_seeds
+from karma_rllib.config.kinship import Kinship
 from karma_rllib.config.sections import (
     Budget,
     Mirror,
@@ -16,7 +17,7 @@ from karma_rllib.config.sections import (
     Tracking,
     World,
 )
-from karma_rllib.config.society import Kinship, Matchmaker, Tvt
+from karma_rllib.config.society import Matchmaker, Tvt
 
 __all__ = [
     "Budget",

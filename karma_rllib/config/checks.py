@@ -179,6 +179,10 @@ def _society(config: ExperimentConfig) -> None:
         )
 
 
+def _kinship(config: ExperimentConfig) -> None:
+    config.kinship.check_agents(config.num_agents)
+
+
 def _batch(config: ExperimentConfig) -> None:
     learners = max(1, config.resources.num_learners)
     ppo = config.ppo
@@ -212,6 +216,7 @@ _RULES: tuple[Callable[[ExperimentConfig], None], ...] = (
     _mirror_acts,
     _alignable,
     _society,
+    _kinship,
     _batch,
     _evaluation,
 )

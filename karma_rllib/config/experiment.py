@@ -16,6 +16,7 @@ from karma_rllib.config import checks, files
 from karma_rllib.config.base import Section
 from karma_rllib.config.counterparts import unknown_key
 from karma_rllib.config.errors import ConfigError, Origin, nearest, shown
+from karma_rllib.config.kinship import Kinship
 from karma_rllib.config.sections import (
     Budget,
     Mirror,
@@ -26,7 +27,7 @@ from karma_rllib.config.sections import (
     Tracking,
     World,
 )
-from karma_rllib.config.society import Kinship, Matchmaker, Tvt
+from karma_rllib.config.society import Matchmaker, Tvt
 from karma_rllib.worlds.face import Traits
 
 SEEDS = (42, 123, 202, 303, 404)
@@ -50,7 +51,7 @@ class ExperimentConfig(Section):
     about: str = Field(default="", description="what it shows, what it costs, what to expect")
     world: World = Field(description="the world and its parameters, such as {profile: gathering}")
     matchmaker: Matchmaker = Field(default=Matchmaker(), description="debts and rigged spawns")
-    kinship: Kinship = Field(default=Kinship(), description="reward sharing")
+    kinship: Kinship = Field(default=Kinship(), description="relatives and reward sharing")
     mirror: Mirror = Field(default=Mirror(), description="the mirror loss")
     role: Role = Field(default=Role(), description="the role loss")
     tvt: Tvt = Field(default=Tvt(), description="memory and transport")
@@ -153,6 +154,8 @@ class ExperimentConfig(Section):
         data = self.resolved().as_dict()
         for key in ("name", "about", "tracking", "resources"):
             data.pop(key)
+        if self.kinship.scheme == "none":  # then its other keys change nothing
+            data["kinship"] = {"scheme": "none"}
         text = json.dumps(data, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""The sections about what outlives an episode: debts and matches, kinship, memory and transport.
+"""The sections about what outlives an episode: debts and matches, memory and transport.
 
 What is switched on is the condition's (`karma list conditions`); these say how it works then.
 """
@@ -67,12 +67,6 @@ class Matchmaker(Section):
                 "below 1"
             )
         return self
-
-
-class Kinship(Section):
-    """Reward sharing by relatedness; not in this version."""
-
-    scheme: Literal["none"] = Field(default="none", description="who is related to whom")
 
 
 class Tvt(Section):

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, MultiDiscrete
 
 from karma_rllib.envs.stage import FPS, RENDER_MODES, Obs, Stage
+from karma_rllib.society.kinship import KinshipRules
 from karma_rllib.society.ledger import LedgerParams
 from karma_rllib.society.matchmaker import MatchmakerParams
 
@@ -26,6 +27,7 @@ class KarmicHarvestEnv(gymnasium.Env):
         render_mode: `human`, `rgb_array`, `ansi` or None.
         ledger: rules of the ledger, as an object or as a mapping.
         matchmaker: rules of the matchmaker, likewise; see also `KarmicMatchmaker`.
+        kinship: rules of kinship, likewise.
         uid: identity of the world, >= 0.
         **params: single parameters of the world.
 
@@ -42,10 +44,13 @@ class KarmicHarvestEnv(gymnasium.Env):
         render_mode: str | None = None,
         ledger: LedgerParams | Mapping[str, Any] | None = None,
         matchmaker: MatchmakerParams | Mapping[str, Any] | None = None,
+        kinship: KinshipRules | Mapping[str, Any] | None = None,
         uid: int = 0,
         **params: Any,
     ) -> None:
-        self.stage = Stage(self.world, profile, ledger, matchmaker, uid, render_mode, params)
+        self.stage = Stage(
+            self.world, profile, ledger, matchmaker, kinship, uid, render_mode, params
+        )
         self.render_mode = render_mode
         one, act = self.stage.spaces()
         N = len(self.stage.names)

@@ -10,6 +10,7 @@ from pettingzoo.utils import wrappers
 from pettingzoo.utils.conversions import parallel_to_aec
 
 from karma_rllib.envs.stage import FPS, RENDER_MODES, Obs, Stage, fresh_seed
+from karma_rllib.society.kinship import KinshipRules
 from karma_rllib.society.ledger import LedgerParams
 from karma_rllib.society.matchmaker import MatchmakerParams
 
@@ -41,6 +42,7 @@ class WorldParallelEnv(ParallelEnv):
         render_mode: `human`, `rgb_array`, `ansi` or None.
         ledger: rules of the ledger, as an object or as a mapping.
         matchmaker: rules of the matchmaker, likewise; see also `KarmicMatchmaker`.
+        kinship: rules of kinship, likewise.
         uid: identity of the world, >= 0; envs with equal seed and uid live the same life.
         **params: single parameters of the world.
 
@@ -58,10 +60,11 @@ class WorldParallelEnv(ParallelEnv):
         render_mode: str | None = None,
         ledger: LedgerParams | Mapping[str, Any] | None = None,
         matchmaker: MatchmakerParams | Mapping[str, Any] | None = None,
+        kinship: KinshipRules | Mapping[str, Any] | None = None,
         uid: int = 0,
         **params: Any,
     ) -> None:
-        self.stage = Stage(world, profile, ledger, matchmaker, uid, render_mode, params)
+        self.stage = Stage(world, profile, ledger, matchmaker, kinship, uid, render_mode, params)
         self.metadata = {
             "name": world.replace("-", "_"),
             "render_modes": list(RENDER_MODES),

@@ -11,6 +11,7 @@ from gymnasium.spaces import Box, Dict, Discrete
 
 from karma_rllib.envs import render
 from karma_rllib.envs.social_events import agent_names, social_events
+from karma_rllib.society.kinship import KinshipRules
 from karma_rllib.society.ledger import LedgerParams
 from karma_rllib.society.lifetime import make_lifetime
 from karma_rllib.society.matchmaker import MatchmakerParams
@@ -30,6 +31,7 @@ class Stage:
         profile: named parameter set; None takes the world's default.
         ledger: rules of the ledger.
         matchmaker: rules of the matchmaker.
+        kinship: rules of kinship.
         uid: identity of the world; two stages with equal seed and uid live the same life.
         render_mode: `human`, `rgb_array`, `ansi` or None.
         params: single parameters of the world.
@@ -44,6 +46,7 @@ class Stage:
         profile: str | None,
         ledger: LedgerParams | Mapping[str, Any] | None,
         matchmaker: MatchmakerParams | Mapping[str, Any] | None,
+        kinship: KinshipRules | Mapping[str, Any] | None,
         uid: int,
         render_mode: str | None,
         params: dict[str, Any],
@@ -59,6 +62,7 @@ class Stage:
             profile=profile,
             ledger=ledger,
             matchmaker=matchmaker,
+            kinship=kinship,
             first_uid=uid,
             **params,
         )

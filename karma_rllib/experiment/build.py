@@ -31,6 +31,7 @@ def build_algorithm_config(
         KarmaConfig()
         .world(config.world.name, profile=config.world.profile, **config.world.params)
         .matchmaker(**config.matchmaker.as_dict())
+        .kinship(**config.kinship.as_dict())
         .module(**config.module.as_dict())
         .mirror(**config.mirror.as_dict())
         .role(**config.role.as_dict())

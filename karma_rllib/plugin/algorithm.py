@@ -165,6 +165,7 @@ class Karma(PPO):
                 "name": self.config.world_name,
                 "profile": self.config.world_profile,
                 "params": dict(self.config.arm_world_params),
+                **self.config.kinship_env(),
             },
             "condition": self.config.condition_name,
             "seed": self.config.seed,

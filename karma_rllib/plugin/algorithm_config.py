@@ -64,6 +64,7 @@ class KarmaConfig(PPOConfig):
         self.world_params: dict[str, Any] = {}
         self.synced_env_keys: tuple[str, ...] = ()
         self.matchmaker_settings: dict[str, Any] = schema.Matchmaker().model_dump()
+        self.kinship_settings: dict[str, Any] = schema.Kinship().model_dump()
         self.module_settings: dict[str, Any] = schema.Module().model_dump()
         self.mirror_settings: dict[str, Any] = schema.Mirror().model_dump()
         self.role_settings: dict[str, Any] = schema.Role().model_dump()
@@ -119,6 +120,16 @@ class KarmaConfig(PPOConfig):
         self.matchmaker_settings = section.model_dump()
         return self._sync_env_config()
 
+    def kinship(self, **settings: Any) -> KarmaConfig:
+        """Set who is related to whom and what relatives share; keys of the `kinship` section."""
+        self.kinship_settings = schema.Kinship.of(settings).model_dump()
+        return self._sync_env_config()
+
+    def kinship_env(self) -> dict[str, Any]:
+        """The env's `kinship` key, if there are relatives."""
+        related = self.kinship_settings["scheme"] != "none"
+        return {"kinship": dict(self.kinship_settings)} if related else {}
+
     def tvt(self, **settings: Any) -> KarmaConfig:
         """Set the external memory and what it transports; keys of the `tvt` section.
 
@@ -138,6 +149,7 @@ class KarmaConfig(PPOConfig):
             "world": self.world_name,
             "profile": self.world_profile,
             **society_config(self.matchmaker_settings, CONDITIONS[self.condition_name].matchmaker),
+            **self.kinship_env(),
             **self.arm_world_params,
         }
         for key in self.synced_env_keys:  # RLlib adds to its env_config, it never takes away

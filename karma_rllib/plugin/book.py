@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from karma_rllib.plugin.fragment import Fragment, cut_sequences
-from karma_rllib.worlds.events import Events
 
 if TYPE_CHECKING:
     from karma_rllib.plugin.sampler import Sampler
@@ -57,7 +56,7 @@ class Book:
         if not self.events:
             self.events = {
                 name: np.empty((len(self.value), *array.shape), array.dtype)
-                for name, array in zip(Events._fields, out.events)
+                for name, array in out.events._asdict().items()
             }
         for column, array in zip(self.events.values(), out.events):
             column[t] = array

@@ -31,8 +31,8 @@ class KarmaMultiAgentEnv(MultiAgentEnv):
     debts each time.
 
     Args:
-        config: `world` (name), `profile`, `ledger` and `matchmaker` (mappings), `seed`,
-            `render_mode`, and single parameters of the world; usually RLlib's `EnvContext`.
+        config: `world` (name), `profile`, `ledger`, `matchmaker` and `kinship` (mappings),
+            `seed`, `render_mode`, and single parameters of the world; usually RLlib's `EnvContext`.
 
     Raises:
         ValueError: for an unknown name, key or value, in one sentence.

@@ -43,7 +43,7 @@ from karma_rllib.plugin.episodes import EpisodeLog
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.plugin.memory import memory_of
 from karma_rllib.plugin.sampler import Sampler
-from karma_rllib.worlds.events import Events
+from karma_rllib.worlds.events import bundle
 
 COMPONENT_SAMPLER = "sampler"
 # Evaluation worlds live lives of their own: their identities start here.
@@ -216,17 +216,17 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         return [ray.put([fragment]) for fragment in fragments], steps, self.get_metrics()
 
     def _record(self, fragment: Fragment) -> Fragment:
-        """Count what happened; every metric is a ratio of such sums."""
-        events = Events(**fragment.events)
+        """Count what happened, with rewards as earned; every metric is a ratio of such sums."""
+        events = bundle(fragment.events)
         sums = social.tally(
             events,
-            fragment.reward,
+            events.raw_reward,
             max_steps=self.lifetime.max_steps,
             timeout=self.lifetime.traits.timeout,
             waste_zone=self.lifetime.traits.waste_cells,
         )
         sampler, book, debts = self._ready()
-        book.update(events, fragment.reward, fragment.truncated)
+        book.update(events, events.raw_reward, fragment.truncated)
         debts.update(events)
         sums.update(book.drain() | debts.drain())
         if sampler.memory is not None:

@@ -13,7 +13,7 @@ from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.worlds.events import (
     IGNORE,
     NEUTRAL,
-    Events,
+    bundle,
     decision_roles,
     outcome_roles,
     zap_id,
@@ -108,7 +108,7 @@ def single_frames(fragment: Fragment, chosen: np.ndarray) -> dict[str, Frames]:
 
 def neutral_steps(fragment: Fragment) -> np.ndarray:
     """Agent-steps in which the agent could act and nothing social happened; bool (T, W, N)."""
-    events = Events(**fragment.events)
+    events = bundle(fragment.events)
     return (decision_roles(events) == NEUTRAL) & events.active & ~events.fired
 
 
@@ -118,7 +118,7 @@ def labels(fragment: Fragment) -> dict[str, np.ndarray]:
     The outcome label of a frame tells of the step before it; a fragment's first frame and an
     episode's first frame have none.
     """
-    events = Events(**fragment.events)
+    events = bundle(fragment.events)
     chosen = decision_roles(events)
     frozen_next = np.concatenate([~events.active[1:], np.zeros_like(events.active[:1])])
     effect = outcome_roles(events, frozen_next)

@@ -16,117 +16,14 @@ References:
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from karma_rllib.worlds.face import explain
+from karma_rllib.config.kinship import Kinship as KinshipRules
 from karma_rllib.worlds.rng import uniforms
 
 S_KIN, S_NOISE, S_GENES = range(41, 44)  # streams of `uniforms`, one per purpose
-
-
-class KinshipRules(BaseModel):
-    """Who is related to whom, what they share, and what they see of it.
-
-    Raises:
-        ValidationError: (from pydantic) for a bad value; `KinshipRules.of` makes it one sentence.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    scheme: Literal["none", "teams", "random", "families", "custom", "genomes"] = Field(
-        "none", description="how relatedness is drawn for each episode"
-    )
-    share: Literal["conserve", "inclusive"] = Field(
-        "conserve", description="hand rewards out to relatives, or add theirs to one's own"
-    )
-    strength: float = Field(
-        0.5, ge=0, le=1, description="p of conserve, lambda of inclusive; 0: nothing is shared"
-    )
-    shuffle: bool = Field(True, description="teams, families: draw the members for each episode")
-    team_size: int = Field(4, ge=1, le=64, description="teams: agents in a team")
-    distribution: Literal["beta", "uniform"] = Field("beta", description="random: of relatedness")
-    alpha: float = Field(1.0, gt=0, le=1000, description="random: first parameter of beta")
-    beta: float = Field(3.0, gt=0, le=1000, description="random: second parameter of beta")
-    low: float = Field(0.0, ge=0, le=1, description="random: least of uniform")
-    high: float = Field(1.0, ge=0, le=1, description="random: most of uniform")
-    symmetric: bool = Field(True, description="random: i is as close to j as j to i")
-    sizes: tuple[int, ...] = Field(
-        (3, 9, 27), min_length=1, max_length=6, description="families: nested group sizes"
-    )
-    closeness: tuple[float, ...] = Field(
-        (0.5, 0.25, 0.125), min_length=1, max_length=6, description="families: within each size"
-    )
-    matrix: tuple[tuple[float, ...], ...] = Field((), description="custom: the rows of K")
-    genes: int = Field(16, ge=1, le=4096, description="genomes: random bits of an agent")
-    observe: Literal["off", "own", "noisy", "group"] = Field(
-        "own", description="what the kin plane shows: nothing, K, K with noise, the group's number"
-    )
-    noise: float = Field(0.1, ge=0, le=10, description="noisy: standard deviation")
-
-    @model_validator(mode="after")
-    def _check(self) -> KinshipRules:
-        if len(self.sizes) != len(self.closeness):
-            raise ValueError(
-                f"sizes={self.sizes} and closeness={self.closeness} must be equally long"
-            )
-        if list(self.sizes) != sorted(set(self.sizes)) or self.sizes[0] < 1:
-            raise ValueError(f"sizes={self.sizes} must grow from at least 1")
-        if any(big % small for small, big in zip(self.sizes, self.sizes[1:], strict=False)):
-            raise ValueError(f"sizes={self.sizes} must be nested: each divides the next")
-        for value in self.closeness:
-            if not 0 <= value <= 1:
-                raise ValueError(f"closeness={self.closeness} must lie in [0, 1]; {value} does not")
-        if self.low > self.high:
-            raise ValueError(f"low={self.low} must be at most high={self.high}")
-        if self.scheme == "custom":
-            _check_matrix(self.matrix)
-        elif self.matrix:
-            raise ValueError(f"matrix belongs to scheme 'custom', not {self.scheme!r}")
-        if self.observe == "group" and self.scheme not in ("teams", "families"):
-            raise ValueError(f"observe='group' needs scheme 'teams' or 'families': {self.scheme!r}")
-        return self
-
-    @classmethod
-    def of(cls, rules: Any) -> KinshipRules:
-        """Rules from rules, a mapping, or None for none.
-
-        Raises:
-            ValueError: one sentence that names the key, its value and what it must be.
-        """
-        if isinstance(rules, cls):
-            return rules
-        try:
-            return cls(**(rules or {}))
-        except ValidationError as error:
-            raise ValueError(f"kinship: {explain(cls, error)}") from None
-
-    def check_agents(self, num_agents: int) -> None:
-        """Raise ValueError unless these rules fit so many agents."""
-        if self.scheme == "custom" and len(self.matrix) != num_agents:
-            raise ValueError(
-                f"matrix is {len(self.matrix)} x {len(self.matrix)} and there are {num_agents}"
-                " agents: it must have a row and a column for each"
-            )
-        if self.scheme == "teams" and self.team_size > num_agents:
-            raise ValueError(f"team_size={self.team_size} must be at most {num_agents}, the agents")
-
-
-def _check_matrix(matrix: tuple[tuple[float, ...], ...]) -> None:
-    """A square matrix of numbers in [0, 1] with ones on its diagonal."""
-    N = len(matrix)
-    if not N:
-        raise ValueError("scheme 'custom' needs matrix: one row for each agent")
-    for i, row in enumerate(matrix):
-        if len(row) != N:
-            raise ValueError(f"matrix must be square: row {i} has {len(row)} entries, not {N}")
-        for j, value in enumerate(row):
-            if not 0 <= value <= 1:
-                raise ValueError(f"matrix[{i}][{j}]={value} must lie in [0, 1]")
-        if row[i] != 1:
-            raise ValueError(f"matrix[{i}][{i}]={row[i]} must be 1: everybody is its own kin")
 
 
 def _line_up(rules: KinshipRules, seed: int, uid: np.ndarray, episode: np.ndarray, N: int) -> Any:

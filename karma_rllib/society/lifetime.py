@@ -2,7 +2,8 @@
 
 Shapes: B worlds, N agents, P <= N // 2 pairs.  A `Lifetime` steps exactly like the world inside it;
 it labels every hit predatory or retributive by its ledger of debts, carries that ledger across
-resets, and lets the matchmaker decide who starts next to whom.
+resets, lets the matchmaker decide who starts next to whom, draws who is related to whom in an
+episode, and shares rewards among relatives.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from karma_rllib import worlds
+from karma_rllib.society.kinship import KinshipRules
 from karma_rllib.society.ledger import BOOKS, LedgerParams, rates, settle, tell
 from karma_rllib.society.match_kernels import matchmake
 from karma_rllib.society.matchmaker import (
@@ -20,6 +22,7 @@ from karma_rllib.society.matchmaker import (
     compile_rules,
     empty_match,
 )
+from karma_rllib.society.relatives import KIN_STATE, Relatives
 from karma_rllib.worlds.placement import Placement
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ class Lifetime:
         ledger: the rules of the ledger; None takes the defaults of `LedgerParams`.
         matchmaker: the rules of the matchmaker; None is mode `off`, in which spawns, and every
             random number of the world, are those of the bare world.
+        kinship: who is related to whom; None is scheme `none`, in which nothing is shared and
+            nothing shown.
 
     Attributes:
         world: the world.
@@ -55,6 +60,10 @@ class Lifetime:
         pair_debt: what the debtor owed when the pair was chosen, float32 (B, P) [zaps].
         pair_rigged: the pair was placed, bool (B, P).
         rigged: 1 for a placed creditor, 2 for a placed debtor, else 0, int8 (B, N).
+        relatives: the kinship of the current episodes; `relatives.matrix` is K (B, N, N).
+
+    Raises:
+        ValueError: for rules that cannot hold in this world, in one sentence.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class Lifetime:
         world: "World",
         ledger: LedgerParams | None = None,
         matchmaker: MatchmakerParams | None = None,
+        kinship: KinshipRules | None = None,
     ) -> None:
         self.world = world
         self.params, self.uid, self.seed = world.params, world.uid, world.seed
@@ -94,6 +104,7 @@ class Lifetime:
             "pairs_rigged": np.zeros(B, np.int8),
         }
         self._books_before = np.zeros_like(self.ledger_books)
+        self.relatives = Relatives(KinshipRules.of(kinship), world)
         self.employ(matchmaker)
 
     def employ(self, matchmaker: MatchmakerParams | Mapping[str, Any] | None) -> None:
@@ -131,11 +142,14 @@ class Lifetime:
         if not self.traits.places:
             which = np.ones(self.num_worlds, bool) if mask is None else np.asarray(mask, bool)
             self._forgive(which)
-            return self.world.reset(mask, out=out, debt=self._shown_debt)
+            obs = self.world.reset(mask, out=out, debt=self._shown_debt)
+            self.relatives.draw(which)
+            return obs
         world: Any = self.world  # with the two halves of a reset
         which = world.prepare(mask)
         placement = self._conspire(which)
         self._forgive(which)
+        self.relatives.draw(which)
         return world.populate(which, placement=placement, out=out, debt=self._shown_debt)
 
     def _forgive(self, which: np.ndarray) -> None:
@@ -172,15 +186,16 @@ class Lifetime:
         return Placement(match.pos, match.head)
 
     def step(self, actions: np.ndarray, out: dict[str, np.ndarray] | None = None) -> "StepOut":
-        """Advance every world by one env-step and settle its hits in the ledger.
+        """Advance every world by one env-step, settle its hits, share its rewards.
 
         Args:
             actions: integers in [0, num_actions), (B, N).
             out: observation buffers of the caller, written in place.
 
         Returns:
-            What the world returns, with the fields of `Events` that are society's filled.  Arrays
-            of rewards and events belong to the lifetime and are overwritten by the next step.
+            What the world returns, with rewards as relatives share them and the fields of `Events`
+            that are society's filled, `raw_reward` among them.  Arrays of rewards and events belong
+            to the lifetime and are overwritten by the next step.
         """
         result = self.world.step(actions, out)
         events, told = result.events, self._told
@@ -215,20 +230,21 @@ class Lifetime:
             counts = getattr(self, name)
             told[name][:] = counts
             counts[:] = 0
+        reward = self.relatives.settle(result.reward, events)
         if self._shown_debt is not None:  # the new frame shows the debts as they now are
             self.world.observe(result.obs, self._shown_debt)
-        return result._replace(events=events._replace(**told))
+        return result._replace(reward=reward, events=events._replace(**told, **self.relatives.told))
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Everything needed to live on exactly from here: the world's arrays and the ledger's."""
+        """Everything needed to live on exactly from here: the world's arrays and society's."""
         own = {name: getattr(self, name).copy() for name in OWN_STATE}
-        return {**self.world.get_state(), **own}
+        return {**self.world.get_state(), **own, **self.relatives.get_state()}
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from a state that `get_state` of an equally shaped lifetime gave.
 
         Raises:
-            ValueError: if an array of the ledger is missing or has another shape.
+            ValueError: if an array of society's is missing or has another shape.
         """
         for name in OWN_STATE:
             mine = getattr(self, name)
@@ -239,7 +255,10 @@ class Lifetime:
                     f"{name} of the state has shape {np.shape(state[name])}: "
                     f"this lifetime needs {mine.shape}."
                 )
-        self.world.set_state({k: v for k, v in state.items() if k not in OWN_STATE})
+        self.relatives.check_state(state)
+        own = (*OWN_STATE, *KIN_STATE)
+        self.world.set_state({k: v for k, v in state.items() if k not in own})
+        self.relatives.set_state(state)
         for name in OWN_STATE:
             getattr(self, name)[...] = state[name]
 
@@ -254,6 +273,7 @@ def make_lifetime(
     profile: str | None = None,
     ledger: LedgerParams | Mapping[str, Any] | None = None,
     matchmaker: MatchmakerParams | Mapping[str, Any] | None = None,
+    kinship: KinshipRules | Mapping[str, Any] | None = None,
     **params: Any,
 ) -> Lifetime:
     """Build worlds and give them a lifetime.
@@ -267,12 +287,14 @@ def make_lifetime(
         profile: named parameter set of the world; None takes the world's default.
         ledger: rules of the ledger, as an object or as a mapping of its keys.
         matchmaker: rules of the matchmaker, likewise.
+        kinship: rules of kinship, likewise.
         **params: single parameters of the world, over the profile.
 
     Raises:
         ValueError: for an unknown name, key or value, in one sentence.
     """
     rules, matches = LedgerParams.of(ledger), MatchmakerParams.of(matchmaker)
+    kin = KinshipRules.of(kinship)  # before a world is built for nothing
     world = worlds.make(
         name,
         num_worlds=num_worlds,
@@ -282,4 +304,4 @@ def make_lifetime(
         profile=profile,
         **params,
     )
-    return Lifetime(world, rules, matches)
+    return Lifetime(world, rules, matches, kin)

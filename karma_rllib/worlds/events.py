@@ -7,7 +7,10 @@ the frame o_t, the joint action a_t, the outcome frame o_{t+1}.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +56,14 @@ class Events(NamedTuple):
     match: np.ndarray  # what the step decided in the match world, bits, uint8 (B, N): 1 the agent
     #                    is asked for the colour, 2 it has seen the cue (with 1), 4 it stepped on
     #                    the right pad, 8 on a wrong one
+    raw_reward: np.ndarray  # reward before relatives share it, float32 (B, N); this and all that
+    #                         follow are filled by society; i's kin are weighed by K[i, j]
+    hit_kin: np.ndarray  # sum of K over the hits of the step, float32 (B,)
+    hit_kin_chance: np.ndarray  # the same had each met any other agent, float32 (B,)
+    hit_own: np.ndarray  # hits on own kin, K >= 0.5, int16 (B,)
+    gift_kin: np.ndarray  # sum of K over the gifts of the step, float32 (B,)
+    gift_kin_chance: np.ndarray  # the same had each gone to any other agent, float32 (B,)
+    gifts: np.ndarray  # gifts received, int16 (B,)
 
 
 class StepOut(NamedTuple):
@@ -93,7 +104,25 @@ def allocate_events(num_worlds: int, num_agents: int) -> Events:
         pairs_wanted=np.zeros(B, np.int8),
         pairs_rigged=np.zeros(B, np.int8),
         match=np.zeros((B, N), np.uint8),
+        raw_reward=np.zeros((B, N), np.float32),
+        hit_kin=np.zeros(B, np.float32),
+        hit_kin_chance=np.zeros(B, np.float32),
+        hit_own=np.zeros(B, np.int16),
+        gift_kin=np.zeros(B, np.float32),
+        gift_kin_chance=np.zeros(B, np.float32),
+        gifts=np.zeros(B, np.int16),
     )
+
+
+@lru_cache
+def _kind(names: tuple[str, ...]) -> Any:
+    return namedtuple("WorldEvents", names)
+
+
+def bundle(arrays: Mapping[str, np.ndarray]) -> Events:
+    """Events from their arrays by name; fields that only their world has are attributes too."""
+    names = tuple(arrays)
+    return Events(**arrays) if names == Events._fields else _kind(names)(**arrays)
 
 
 def mutual(events: Events) -> np.ndarray:

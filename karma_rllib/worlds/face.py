@@ -34,6 +34,7 @@ class Traits(NamedTuple):
     beam_length: int = 0  # how far the harm reaches [cells]
     places: bool = False  # callers can place agents at reset: `prepare`, `open_cells`, `populate`,
     #                       and the `key` and `episode` of each world
+    shows_kin: bool = False  # observations show `kin`, uint8 (B, N, N), which society writes
 
 
 class World(Protocol):

@@ -61,6 +61,7 @@ def traits(p: KinshipParams) -> Traits:
         timeout=p.freeze,
         beam_length=p.attack_range,
         places=True,
+        shows_kin=p.obs_kin,
     )
 
 

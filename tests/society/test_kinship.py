@@ -131,17 +131,20 @@ def test_the_plane_shows_kinship_noise_or_groups():
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        ({"scheme": "custom"}, "needs matrix"),
+        ({"scheme": "custom"}, "needs `kinship.matrix`"),
         ({"scheme": "custom", "matrix": ((1, 0), (0,))}, "must be square: row 1"),
-        ({"scheme": "custom", "matrix": ((1, 2), (0, 1))}, r"matrix\[0\]\[1\]=2.0 must lie in"),
+        (
+            {"scheme": "custom", "matrix": ((1, 2), (0, 1))},
+            r"`kinship.matrix`\[0\]\[1\] is 2: must lie in",
+        ),
         ({"scheme": "custom", "matrix": ((0.5,),)}, "must be 1"),
         ({"scheme": "team"}, "did you mean 'teams'"),
-        ({"schema": "teams"}, "unknown parameter 'schema': did you mean 'scheme'"),
-        ({"strength": 1.5}, r"must lie in \[0, 1\]"),
+        ({"schema": "teams"}, "unknown key `kinship.schema` .*; did you mean `kinship.scheme`"),
+        ({"strength": 1.5}, "`kinship.strength` is 1.5, but it must be at most 1"),
         ({"scheme": "families", "sizes": (2, 5), "closeness": (0.5, 0.2)}, "must be nested"),
         ({"sizes": (3,)}, "equally long"),
-        ({"low": 0.9, "high": 0.1}, "must be at most high"),
-        ({"observe": "group"}, "needs scheme"),
+        ({"low": 0.9, "high": 0.1}, "must be at most `kinship.high`"),
+        ({"observe": "group"}, "needs scheme teams or families"),
     ],
 )
 def test_bad_rules_are_one_sentence(rules, words):
@@ -151,7 +154,7 @@ def test_bad_rules_are_one_sentence(rules, words):
 
 
 def test_rules_must_fit_the_agents():
-    with pytest.raises(ValueError, match="matrix is 2 x 2 and there are 3 agents"):
+    with pytest.raises(ValueError, match=r"`kinship\.matrix` is 2 x 2, but there are 3 agents"):
         draw(KinshipRules(scheme="custom", matrix=((1, 0), (0, 1))), 3)
-    with pytest.raises(ValueError, match="team_size=4 must be at most 3"):
+    with pytest.raises(ValueError, match=r"`kinship\.team_size` is 4, but there are only 3"):
         draw(KinshipRules(scheme="teams"), 3)

@@ -13,6 +13,7 @@ SOCIETYS_OWN = {
     "predatory", "retributive", "aim_debtor", "debt", "debt_made", "debt_paid",
     "chance_retributive",
     "rigged", "pairs_wanted", "pairs_rigged",
+    "raw_reward", "hit_kin", "hit_kin_chance", "hit_own", "gift_kin", "gift_kin_chance", "gifts",
 }  # fmt: skip
 SMALL = {"grid_size": 5, "num_agents": 4, "max_steps": 30, "timeout": 3}
 
