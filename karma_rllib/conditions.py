@@ -9,8 +9,9 @@ To add a condition, add a row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
+
+from karma_rllib.hints import hint
 
 Pairs = Literal[
     "none", "agg_vic", "agg_cleaner", "neutral_neutral", "agg_neutral", "agg_vic_shuffled"
@@ -191,6 +192,4 @@ def condition(name: str) -> Condition:
     """
     if name in CONDITIONS:
         return CONDITIONS[name]
-    near = get_close_matches(name.lower(), CONDITIONS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"they are {', '.join(CONDITIONS)}"
-    raise ValueError(f"there is no condition '{name}'; {hint}")
+    raise ValueError(f"there is no condition '{name}'; {hint(name, CONDITIONS)}")

@@ -1,9 +1,30 @@
-"""How the property tests search: the same cases in every run, unless one asks to explore."""
+"""What all tests share: how property tests search, and one Ray.
+
+Property tests draw the same cases in every run; HYPOTHESIS_PROFILE=explore draws new ones.
+"""
 
 import os
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("same", derandomize=True, database=None)
 settings.register_profile("explore", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Ray with four CPUs; stopped at the end so that no process stays behind."""
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=256 * 1024**2,
+    )
+    yield
+    ray.shutdown()

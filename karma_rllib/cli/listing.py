@@ -18,8 +18,8 @@ from karma_rllib import conditions, worlds
 from karma_rllib.cli import examples
 from karma_rllib.config import ConfigError, ExperimentConfig
 from karma_rllib.config.counterparts import KARMIC_OPTIONS, SEED_KEYS, SEED_OPTIONS
-from karma_rllib.config.errors import nearest
 from karma_rllib.config.experiment import section_models
+from karma_rllib.hints import hint
 
 WIDTH = 120  # columns where the output is not a terminal
 
@@ -89,9 +89,7 @@ def _rows(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
 def _params(console: Console, section: str | None) -> None:
     models = section_models()
     if section is not None and section not in models:
-        best = nearest(section, models)
-        hint = f"did you mean '{best}'?" if best else f"they are {', '.join(models)}"
-        raise ConfigError(f"there is no section '{section}'; {hint}")
+        raise ConfigError(f"there is no section '{section}'; {hint(section, models)}")
     if section is None:
         plain = {k: v for k, v in ExperimentConfig.model_fields.items() if k not in models}
         _section(console, "experiment", ExperimentConfig.__doc__ or "", plain)

@@ -16,9 +16,9 @@ from karma_rllib.config.errors import (
     culprit,
     dotted,
     listed,
-    nearest,
     shown,
 )
+from karma_rllib.hints import closest
 
 S = TypeVar("S", bound="Section")
 
@@ -173,7 +173,7 @@ def _hint(errors: list[ErrorDetails]) -> str:
             words = [
                 w.strip("'") for w in error["ctx"]["expected"].replace(" or ", ", ").split(", ")
             ]
-            best = nearest(error["input"], words)
+            best = closest(error["input"], words)
             if best:
                 return f"; did you mean '{best}'?"
     return ""

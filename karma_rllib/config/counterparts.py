@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from karma_rllib.config.errors import Path, dotted, nearest, shown
+from karma_rllib.config.errors import Path, dotted, shown
+from karma_rllib.hints import closest
 
 SEED_KEYS: dict[str, str] = {
     "env.grid_size": "world.grid_size",
@@ -134,7 +135,7 @@ def _inner_hint(path: Path) -> str:
         return RETIRED[full]
     if full in SEED_KEYS:
         return f"its counterpart is `{SEED_KEYS[full]}`"
-    best = nearest(name, keys_of(section))
+    best = closest(name, keys_of(section))
     if best and best.lower() != name.lower() and _home_of(name):
         best = None  # a key that exists elsewhere under this very name was meant
     if best:
@@ -143,7 +144,7 @@ def _inner_hint(path: Path) -> str:
 
 
 def _suggest(name: str, choices: list[str]) -> str | None:
-    best = nearest(name, choices)
+    best = closest(name, choices)
     return f"did you mean `{best}`?" if best else None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 Path = tuple[str | int, ...]
@@ -41,13 +40,6 @@ def _as_yaml(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{k}: {_as_yaml(v)}" for k, v in value.items()) + "}"
     return repr(value)
-
-
-def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that looks most like `word`, or None when nothing does."""
-    by_lower = {choice.lower(): choice for choice in choices}
-    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
 
 
 def listed(choices: Iterable[Any], joint: str = "or") -> str:

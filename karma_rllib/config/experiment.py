@@ -15,7 +15,7 @@ from karma_rllib import worlds
 from karma_rllib.config import checks, files
 from karma_rllib.config.base import Section
 from karma_rllib.config.counterparts import unknown_key
-from karma_rllib.config.errors import ConfigError, Origin, nearest, shown
+from karma_rllib.config.errors import ConfigError, Origin, shown
 from karma_rllib.config.kinship import Kinship
 from karma_rllib.config.sections import (
     Budget,
@@ -28,6 +28,7 @@ from karma_rllib.config.sections import (
     World,
 )
 from karma_rllib.config.society import Matchmaker, Tvt
+from karma_rllib.hints import hint
 from karma_rllib.worlds.face import Traits
 
 SEEDS = (42, 123, 202, 303, 404)
@@ -196,9 +197,9 @@ def world_params(world: World) -> BaseModel:
     """
     known = worlds.list_worlds()
     if world.name not in known:
-        best = nearest(world.name, known)
-        hint = f"did you mean '{best}'?" if best else f"the worlds are {', '.join(known)}"
-        raise ConfigError(f"`world.name` is '{world.name}', but there is no such world; {hint}")
+        raise ConfigError(
+            f"`world.name` is '{world.name}', but there is no such world; {hint(world.name, known)}"
+        )
     fields = worlds.entry(world.name).params.model_fields
     for key, value in world.params.items():
         if key not in fields:

@@ -15,6 +15,7 @@ import yaml
 
 from karma_rllib.config import errors
 from karma_rllib.config.errors import ConfigError, Origin
+from karma_rllib.hints import closest
 
 _CORE = [
     ("tag:yaml.org,2002:null", r"^(?:~|null|)$", ["~", "n", ""]),
@@ -174,7 +175,7 @@ def _neighbour(path: Path) -> str:
         names = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")]
     except OSError:
         return f" (the folder {path.parent} does not exist)"
-    best = errors.nearest(path.name, names)
+    best = closest(path.name, names)
     return f"; did you mean {path.parent / best}?" if best else ""
 
 

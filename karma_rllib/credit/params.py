@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any
 
 from karma_rllib.conditions import Condition
+from karma_rllib.hints import check_choice, read_rules
 
 MATCHES = ("hard_opp", "hard_role", "soft")
 HARMS = ("gap", "surprise", "reward", "value")
@@ -111,13 +111,7 @@ class TvtParams:
     def __post_init__(self) -> None:
         """Check every value against its range."""
         for key, choices in _CHOICES.items():
-            value = getattr(self, key)
-            if value not in choices:
-                near = get_close_matches(str(value), choices, 1, 0.0)[0]
-                raise ValueError(
-                    f"tvt.{key} is {value!r}: it must be one of {', '.join(choices)}; "
-                    f"did you mean {near!r}?"
-                )
+            check_choice(f"tvt.{key}", getattr(self, key), choices)
         for key in _SWITCHES:
             if not isinstance(getattr(self, key), bool):
                 raise ValueError(f"tvt.{key} is {getattr(self, key)!r}: it must be true or false.")
@@ -137,14 +131,7 @@ class TvtParams:
         Raises:
             ValueError: for an unknown key, naming the nearest one.
         """
-        if isinstance(settings, TvtParams):
-            return settings
-        known = [f.name for f in fields(cls)]
-        for key in settings or {}:
-            if key not in known:
-                near = get_close_matches(str(key), known, 1, 0.0)[0]
-                raise ValueError(f"tvt has no key {key!r}: did you mean {near!r}?")
-        return cls(**(settings or {}))
+        return read_rules(cls, settings, "tvt")
 
 
 def exclusion_steps(exclusion: str | int, gamma: float, lambda_: float) -> int:

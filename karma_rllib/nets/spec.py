@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any
+
+from karma_rllib.hints import hint
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,9 @@ def make_spec(preset: str = "small", **overrides: Any) -> NetSpec:
         ValueError: unknown preset or field, or a value out of range.
     """
     if preset not in PRESETS:
-        raise ValueError(f"module preset {preset!r} is unknown{_nearest(preset, list(PRESETS))}.")
+        raise ValueError(f"module preset {preset!r} is unknown; {hint(preset, PRESETS)}")
     known = [f.name for f in fields(NetSpec)]
     for key in overrides:
         if key not in known:
-            raise ValueError(f"module key {key!r} is unknown{_nearest(key, known)}.")
+            raise ValueError(f"module key {key!r} is unknown; {hint(key, known)}")
     return replace(PRESETS[preset], **{k: v for k, v in overrides.items() if v is not None})
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    """Say which known word is meant, or list them all."""
-    close = get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

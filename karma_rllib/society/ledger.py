@@ -14,12 +14,13 @@ borrow separately, and in a mutual zap without debts both are predatory.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+
+from karma_rllib.hints import check_choice, read_rules
 
 PAYMENT_MODES = ("subtract", "scale", "clear")
 
@@ -58,12 +59,7 @@ class LedgerParams:
 
     def __post_init__(self) -> None:
         """Check every value against its range."""
-        if self.payment_mode not in PAYMENT_MODES:
-            near = get_close_matches(str(self.payment_mode), PAYMENT_MODES, 1, 0.0)[0]
-            raise ValueError(
-                f"ledger.payment_mode is {self.payment_mode!r}: it must be one of "
-                f"{', '.join(PAYMENT_MODES)}; did you mean {near!r}?"
-            )
+        check_choice("ledger.payment_mode", self.payment_mode, PAYMENT_MODES)
         if not isinstance(self.netting, (bool, np.bool_)):
             raise ValueError(f"ledger.netting is {self.netting!r}: it must be true or false.")
         positive = "greater than 0"
@@ -91,14 +87,7 @@ class LedgerParams:
         Raises:
             ValueError: for an unknown key, naming the nearest one.
         """
-        if isinstance(rules, LedgerParams):
-            return rules
-        known = [f.name for f in fields(cls)]
-        for key in rules or {}:
-            if key not in known:
-                near = get_close_matches(str(key), known, 1, 0.0)[0]
-                raise ValueError(f"ledger has no key {key!r}: did you mean {near!r}?")
-        return cls(**(rules or {}))
+        return read_rules(cls, rules, "ledger")
 
 
 class LedgerRates(NamedTuple):

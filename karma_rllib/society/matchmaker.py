@@ -22,11 +22,12 @@ debtor might shoot first, and the retribution would become a second crime.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from karma_rllib.hints import check_choice, read_rules
 
 MODES = ("off", "debt", "random_pairs", "anti")
 PAIRINGS = ("greedy", "softmax")
@@ -90,14 +91,7 @@ class MatchmakerParams:
         Raises:
             ValueError: for an unknown key, naming the nearest one.
         """
-        if isinstance(rules, MatchmakerParams):
-            return rules
-        known = [f.name for f in fields(cls)]
-        for key in rules or {}:
-            if key not in known:
-                near = get_close_matches(str(key), known, 1, 0.0)[0]
-                raise ValueError(f"matchmaker has no key {key!r}: did you mean {near!r}?")
-        return cls(**(rules or {}))
+        return read_rules(cls, rules, "matchmaker")
 
     def check_beam(self, beam_length: int) -> None:
         """Refuse a distance at which the creditor could not reach the debtor.
@@ -118,12 +112,7 @@ def _one_of(key: str, value: Any, options: tuple[str, ...]) -> None:
             f"matchmaker.{key} is False: it must be one of {', '.join(options)}; YAML reads a bare "
             'off as false, write "off" in quotes.'
         )
-    if value not in options:
-        near = get_close_matches(str(value), options, 1, 0.0)[0]
-        raise ValueError(
-            f"matchmaker.{key} is {value!r}: it must be one of {', '.join(options)}; "
-            f"did you mean {near!r}?"
-        )
+    check_choice(f"matchmaker.{key}", value, options)
 
 
 def _number(key: str, value: Any, holds: Any, rule: str) -> None:

@@ -33,10 +33,10 @@ def entry(name: str) -> Entry:
     Raises:
         ValueError: no world has this name; the sentence names the nearest one.
     """
-    from karma_rllib.worlds.face import nearest
+    from karma_rllib.hints import hint
 
     if name not in _HOMES:
-        raise ValueError(f"unknown world {name!r}: {nearest(str(name), _HOMES)}")
+        raise ValueError(f"unknown world {name!r}: {hint(str(name), _HOMES)}")
     return import_module(_HOMES[name]).ENTRY
 
 
@@ -86,14 +86,14 @@ def random_reference(profile: str, world: str = "harvest-v0") -> dict[str, float
     import json
     from pathlib import Path
 
-    from karma_rllib.worlds.face import nearest
+    from karma_rllib.hints import hint
 
     file = entry(world).reference
     if not file:
         raise ValueError(f"world {world!r} has no reference of random play")
     stored = json.loads(Path(__file__).with_name(file).read_text())
     if profile not in stored:
-        raise ValueError(f"unknown profile {profile!r}: {nearest(profile, stored)}")
+        raise ValueError(f"unknown profile {profile!r}: {hint(profile, stored)}")
     return {name: value["mean"] for name, value in stored[profile].items()}
 
 

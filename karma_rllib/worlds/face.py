@@ -6,12 +6,13 @@ To add a world: a module with an `ENTRY`, its name in `worlds._HOMES`, and a cla
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ValidationError
+
+from karma_rllib.hints import hint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,18 +133,11 @@ class Entry(NamedTuple):
         """
         name = self.default if profile is None else profile
         if name not in self.profiles:
-            raise ValueError(f"unknown profile {name!r}: {nearest(name, self.profiles)}")
+            raise ValueError(f"unknown profile {name!r}: {hint(name, self.profiles)}")
         try:
             return self.params(**{**self.profiles[name], **params, "profile": name})
         except ValidationError as error:
             raise ValueError(explain(self.params, error)) from None
-
-
-def nearest(word: str, options: Iterable[str]) -> str:
-    """Return ", did you mean 'x'?" for the closest option, or the list of options."""
-    known = list(options)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
 def _range(bounds: Iterable[Any]) -> str:
@@ -167,15 +161,15 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
         return str(first["ctx"]["error"])
     key, value, kind = str(first["loc"][0]), first["input"], first["type"]
     if kind == "extra_forbidden":
-        return f"unknown parameter {key!r}: {nearest(key, model.model_fields)}"
+        return f"unknown parameter {key!r}: {hint(key, model.model_fields)}"
     field = model.model_fields[key]
     if kind.startswith(("greater_than", "less_than")):
         rule = f"must lie in {_range(field.metadata)}"
     elif kind == "literal_error":
         options = field.annotation.__args__  # type: ignore[union-attr]
         rule = f"must be one of {', '.join(options)}"
-        if "did you mean" in (hint := nearest(str(value), options)):
-            rule += f"; {hint}"
+        if "did you mean" in (near := hint(str(value), options)):
+            rule += f"; {near}"
     elif kind.split("_")[0] in _KINDS:
         rule = f"must be {_KINDS[kind.split('_')[0]]}"
     else:

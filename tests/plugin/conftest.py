@@ -1,25 +1,6 @@
-"""A Ray of four CPUs for the whole folder, and small algorithms to train in it."""
-
-import os
+"""Small algorithms to train."""
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    """Ray with four CPUs; stopped at the end so that no process stays behind."""
-    import ray
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(
-        num_cpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=256 * 1024**2,
-    )
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture
