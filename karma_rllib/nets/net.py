@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karma_rllib.nets import planes
+from karma_rllib.nets.masks import floored_log_probs, possible_actions
 from karma_rllib.nets.memory import RoleMemory
 from karma_rllib.nets.spec import PRESETS, NetSpec, make_spec
 
@@ -68,6 +69,8 @@ class MirrorNet(nn.Module):
             generator is neither read nor advanced.
         memory_key_dim: width of the keys of an external memory, or 0 for a network without one.
             All other weights are the same with and without.
+        mask_start: entry of the vector where A entries begin that are 1 for possible actions; only
+            these are then drawn, see `nets.masks`. None: every action always is.
 
     Weights are orthogonal with gain sqrt(2) (LSTM 1, policy 0.01, value 1) and biases 0, as in
     the PPO of OpenAI Baselines; Huang et al. 2022, "The 37 Implementation Details of PPO",
@@ -92,6 +95,7 @@ class MirrorNet(nn.Module):
         grid_scale: float | Sequence[float] = 1.0,
         seed: int = 0,
         memory_key_dim: int = 0,
+        mask_start: int | None = None,
     ) -> None:
         super().__init__()
         if not 0.0 <= action_floor < 1.0:
@@ -113,6 +117,12 @@ class MirrorNet(nn.Module):
         self.register_buffer("_byte_scale", every, persistent=False)
         self.role_head_input = role_head_input
         self.memory_key_dim = int(memory_key_dim)
+        self.mask_start = mask_start
+        if mask_start is not None and not 0 <= mask_start <= self.vec_size - self.num_actions:
+            raise ValueError(
+                f"mask_start is {mask_start} but {self.num_actions} entries must follow in a vector"
+                f" of {self.vec_size}."
+            )
         with torch.random.fork_rng(devices=[]):  # layer constructors draw; the caller's RNG stays
             self._build(spec)
         self._initialise(torch.Generator().manual_seed(seed))
@@ -249,7 +259,7 @@ class MirrorNet(nn.Module):
         phi, z = self.encode(grid.flatten(0, 1), vec.flatten(0, 1))
         z, phi = z.view(S, T, -1), phi.view(S, T, -1)
         h, state = self._remember(self._with_read(z, read), state)
-        logits, value = self._heads(h)
+        logits, value = self._heads(h, vec)
         return NetOut(logits, value, z, phi, h, state)
 
     def step(
@@ -266,10 +276,10 @@ class MirrorNet(nn.Module):
         Returns:
             Log-probabilities (M, A), values (M,) and the next state.
         """
-        return self.decide(self.encode(grid, vec)[1], state, read)
+        return self.decide(self.encode(grid, vec)[1], state, read, vec)
 
     def decide(
-        self, z: Tensor, state: State, read: Tensor | None = None
+        self, z: Tensor, state: State, read: Tensor | None = None, vec: Tensor | None = None
     ) -> tuple[Tensor, Tensor, State]:
         """Second half of `step`, for callers that look at the encoding in between.
 
@@ -277,12 +287,13 @@ class MirrorNet(nn.Module):
             z: from `encode`, (M, Z).
             state: from `initial_state` or the previous step.
             read: from the external memory, float32 (M, C); None for nothing.
+            vec: float32 (M, D); read only by a network with `mask_start`, which needs it.
 
         Returns:
             Log-probabilities (M, A), values (M,) and the next state.
         """
         h, state = self._remember_one(self._with_read(z, read), state)
-        logits, value = self._heads(h)
+        logits, value = self._heads(h, vec)
         return logits, value, state
 
     def _with_read(self, z: Tensor, read: Tensor | None) -> Tensor:
@@ -315,7 +326,7 @@ class MirrorNet(nn.Module):
         h, c = torch.lstm_cell(z, (state["h"], state["c"]), *self.lstm.all_weights[0])
         return h, {"h": h, "c": c}
 
-    def _heads(self, h: Tensor) -> tuple[Tensor, Tensor]:
+    def _heads(self, h: Tensor, vec: Tensor | None) -> tuple[Tensor, Tensor]:
         """Map h (..., lstm or Z) to behaviour log-probabilities (..., A) and values (...)."""
         x = h if self.lstm is not None else F.relu(h)
         for layer in self.trunk:
@@ -325,25 +336,13 @@ class MirrorNet(nn.Module):
             a = F.relu(layer(a))
         for layer in self.critic:
             c = F.relu(layer(c))
-        logits = floored_log_probs(self.policy_head(a), self.action_floor)
+        possible = None
+        if self.mask_start is not None:
+            if vec is None:
+                raise ValueError("this network needs vec: it tells which actions are possible.")
+            possible = possible_actions(vec, self.mask_start, self.num_actions)
+        logits = floored_log_probs(self.policy_head(a), self.action_floor, possible)
         return logits, self.value_head(c).squeeze(-1)
-
-
-def floored_log_probs(logits: Tensor, floor: float) -> Tensor:
-    """Log-probabilities of the mixture (1 - floor) softmax(logits) + floor / A.
-
-    Args:
-        logits: unnormalised scores, (..., A).
-        floor: weight of the uniform policy, in [0, 1).
-
-    Returns:
-        Normalised log-probabilities, (..., A), each >= log(floor / A).
-    """
-    logp = F.log_softmax(logits, dim=-1)
-    if floor == 0.0:
-        return logp
-    uniform = logp.new_full((), math.log(floor / logits.shape[-1]))
-    return torch.logaddexp(logp + math.log1p(-floor), uniform)
 
 
 class _TwoInputLinear(nn.Module):

@@ -163,6 +163,7 @@ def save_policy(
         "role_head_input": net.role_head_input,
         "grid_scale": net.grid_scale,
         "memory_key_dim": net.memory_key_dim,
+        "mask_start": net.mask_start,
         "meta": dict(meta or {}),
     }
     try:
@@ -230,6 +231,7 @@ def _build(file: Path) -> tuple[MirrorNet, dict[str, Any]]:
             d["role_head_input"],
             grid_scale=d["grid_scale"],
             memory_key_dim=d.get("memory_key_dim", 0),  # files from before there was a memory
+            mask_start=d.get("mask_start"),  # or masks
         )
     except KeyError as error:
         raise ValueError(f"{file} is no policy description: key {error} is missing.") from error

@@ -235,6 +235,7 @@ class KarmaConfig(PPOConfig):
                 "seed": int(self.seed or 0),
                 "max_seq_len": self.max_seq_len,
                 "memory_key_dim": self.tvt_settings["key_dim"] if row.tvt else 0,
+                "mask_start": self.world_traits().mask_start,
             },
         )
 

@@ -19,6 +19,7 @@ from ray.rllib.evaluation.postprocessing import Postprocessing
 from ray.rllib.utils.annotations import override
 
 from karma_rllib.credit.gae import gae
+from karma_rllib.nets.masks import IMPOSSIBLE
 from karma_rllib.plugin.event_frames import labels
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.plugin.module import MEMORY_READ
@@ -65,11 +66,11 @@ class Advantages(ConnectorV2):
         module_id: str,
         *,
         affects_value: bool = True,
-        zap: int | None = None,
+        zaps: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         self.gamma, self.lambda_, self.floor = gamma, lambda_, floor
-        self.module_id, self.affects_value, self.zap = module_id, affects_value, zap
+        self.module_id, self.affects_value, self.zaps = module_id, affects_value, zaps
 
     @override(ConnectorV2)
     def __call__(
@@ -83,7 +84,7 @@ class Advantages(ConnectorV2):
         if not (self.affects_value or felt is given):
             pairs = [self._advantages(f, reward) for f, reward in zip(episodes, given)]
         shared_data[TARGETS] = [target for _, target in pairs]
-        sums = fingerprint(episodes, shared_data[ADVANTAGES], self.floor, self.zap)
+        sums = fingerprint(episodes, shared_data[ADVANTAGES], self.floor, self.zaps)
         for key, value in sums.items():
             metrics.log_value((self.module_id, "fingerprint", key), value, reduce="sum")
         return batch
@@ -116,7 +117,10 @@ FINGERPRINT_SUMS = (
 
 
 def fingerprint(
-    fragments: list[Fragment], advantages: list[np.ndarray], floor: float, zap: int | None
+    fragments: list[Fragment],
+    advantages: list[np.ndarray],
+    floor: float,
+    zaps: tuple[int, ...],
 ) -> dict[str, float]:
     """Sums behind hit advantage, zap advantage, value fingerprint and zap probability.
 
@@ -124,7 +128,7 @@ def fingerprint(
         fragments: of one update.
         advantages: raw GAE advantages [reward units], (T, W, N) each.
         floor: the action floor eps.
-        zap: the action that harms, None in a world without one.
+        zaps: the actions that harm; their probability is that of any of them.
 
     Returns:
         `FINGERPRINT_SUMS` by name; divided by the counts of shots, hits and active steps
@@ -133,10 +137,12 @@ def fingerprint(
     sums = dict.fromkeys(FINGERPRINT_SUMS, 0.0)
     for fragment, advantage in zip(fragments, advantages):
         fired, hit = fragment.events["fired"], fragment.events["hit"]
-        if zap is not None:
-            chance = np.exp(fragment.logits[..., zap][fragment.events["active"]])
+        if zaps:
+            logits, active = fragment.logits, fragment.events["active"]
+            chance = sum(np.exp(logits[..., zap][active]) for zap in zaps)
             sums["zap_probability_sum"] += float(chance.sum(dtype=np.float64))
-            rare = chance <= 2 * floor / fragment.logits.shape[-1]
+            least = floor * _harmful_share(logits[active], zaps)
+            rare = (chance <= 2 * least) & (least > 0)
             sums["floor_hits_sum"] += float(rare.sum())
         sums["zap_advantage_sum"] += float(advantage[fired].sum())
         t, w, attacker, victim = np.nonzero(hit)
@@ -145,6 +151,12 @@ def fingerprint(
         sums["v_after_sum"] += float(fragment.outcome_value(t, w, attacker).sum())
         sums["v_victim_sum"] += float(fragment.outcome_value(t, w, victim).sum())
     return sums
+
+
+def _harmful_share(logits: np.ndarray, zaps: tuple[int, ...]) -> np.ndarray:
+    """Part of the possible actions that harms, (M,), from log-probabilities (M, A)."""
+    possible = logits > IMPOSSIBLE / 2
+    return possible[:, list(zaps)].sum(1) / possible.sum(1)
 
 
 class FragmentsToBatch(ConnectorV2):

@@ -61,7 +61,7 @@ class KarmaLearner(PPOTorchLearner):
                 config.action_floor,
                 SHARED_MODULE,
                 affects_value=settings["affects_value"],
-                zap=config.world_traits().zap,
+                zaps=config.world_traits().zaps,
             ),
             self.auxiliary.connector(),
             FragmentsToBatch(SHARED_MODULE, self.device, labels=self.auxiliary.needs_labels),

@@ -46,8 +46,9 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
     `model_config` keys: `net` (module settings: preset and overrides), `action_floor`,
     `grid_scale` (1 for 0/1 planes, 1/255 for graded ones), `seed` (weights are a function of
     it alone), `max_seq_len` (RLlib needs it for stateful modules), `memory_key_dim` (0 or absent:
-    no external memory). A batch may carry what the memory gave back as the column `memory_read`;
-    without it, as under stock algorithms, nothing was read.
+    no external memory), `mask_start` (absent or None: every action is always possible). A batch may
+    carry what the memory gave back as the column `memory_read`; without it, as under stock
+    algorithms, nothing was read.
     """
 
     @override(TorchRLModule)
@@ -65,6 +66,7 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
             grid_scale=self.model_config.get("grid_scale", 1.0),
             seed=int(self.model_config.get("seed") or 0),
             memory_key_dim=int(self.model_config.get("memory_key_dim") or 0),
+            mask_start=self.model_config.get("mask_start"),
         )
 
     @override(TorchRLModule)

@@ -116,9 +116,10 @@ class Sampler:
         self, obs: dict[str, np.ndarray], state: dict[str, Any], t: int | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
         """The network's step; between its halves, events that led to the frames are recalled."""
-        phi, z = self.net.encode(*self._tensors(obs))
+        grid, vec = self._tensors(obs)
+        phi, z = self.net.encode(grid, vec)
         read = None if self.memory is None else self.memory.look(phi, t)
-        return self.net.decide(z, state, read)
+        return self.net.decide(z, state, read, vec)
 
     def _tensors(self, obs: dict[str, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         rows = self.worlds * self.agents
@@ -131,8 +132,14 @@ class Sampler:
             return logits.argmax(-1)
         uid = self.lifetime.uid
         chance = uniforms(self.seed, uid, self.steps_taken, self.agents, ACTION_STREAM)
-        below = np.cumsum(np.exp(logits.astype(np.float64)), -1) < chance[..., None]
-        return np.minimum(below.sum(-1), logits.shape[-1] - 1)
+        p = np.exp(logits.astype(np.float64))
+        if self.net.mask_start is None:
+            below = np.cumsum(p, -1) < chance[..., None]
+            return np.minimum(below.sum(-1), logits.shape[-1] - 1)
+        # Where rounding left a crumb of probability, the last possible action takes it.
+        below = np.cumsum(p, -1) <= chance[..., None]
+        last = logits.shape[-1] - 1 - (p[..., ::-1] > 0).argmax(-1)
+        return np.minimum(below.sum(-1), last)
 
     def _turn_over(self, book: Book, t: int) -> None:
         """Episodes ended after step t: value their last frames, then start new ones."""

@@ -43,7 +43,7 @@ def look(net: MirrorNet, frames: Frames) -> Seen:
     grid, vec, state = tensors(net, frames)
     phi, z = net.encode(grid, vec)
     h = net.recur(z, state) if net.stateful else z
-    logits, value, _ = net.decide(z, state)
+    logits, value, _ = net.decide(z, state, vec=vec)
     scaled = frames.grid * np.asarray(net.grid_scale, np.float32)
     raw = np.concatenate([scaled.reshape(len(frames), -1), frames.vec], 1)
     return Seen(raw, *(x.float().cpu().numpy() for x in (phi, z, h, value, logits)))
@@ -60,4 +60,5 @@ def untrained(net: MirrorNet, seed: int = 0) -> MirrorNet:
         net.role_head_input,
         grid_scale=net.grid_scale,
         seed=seed,
+        mask_start=net.mask_start,
     )

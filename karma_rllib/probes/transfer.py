@@ -58,7 +58,7 @@ def teach(net: MirrorNet, taught: Frames, seen: Capture, zap: int) -> Taught:
     before = _outlook(net, taught, seen, zap)
     pupil = copy.deepcopy(net)
     grid, vec, state = tensors(pupil, taught)
-    value = pupil.decide(pupil.encode(grid, vec)[1], state)[1]
+    value = pupil.decide(pupil.encode(grid, vec)[1], state, vec=vec)[1]
     loss = 0.5 * (value - (value.detach() - 1.0)).square().mean()
     moved = _taught_parameters(pupil)
     gradients = torch.autograd.grad(loss, moved, allow_unused=True)
@@ -93,7 +93,7 @@ def _taught_parameters(net: MirrorNet) -> list[torch.nn.Parameter]:
 def _outlook(net: MirrorNet, taught: Frames, seen: Capture, zap: int) -> list[float]:
     def look(frames: Frames) -> tuple[Tensor, Tensor]:
         grid, vec, state = tensors(net, frames)
-        logits, value, _ = net.decide(net.encode(grid, vec)[1], state)
+        logits, value, _ = net.decide(net.encode(grid, vec)[1], state, vec=vec)
         return logits[:, zap].double().mean(), value.double().mean()
 
     log_zap, v_dec = look(seen.agg_dec)
@@ -121,7 +121,7 @@ def _latent_gradient(net: MirrorNet, frames: Frames, action: int | None) -> np.n
     """Gradient of ln pi(action), or of V, by z: (P, Z)."""
     grid, vec, state = tensors(net, frames)
     z = net.encode(grid, vec)[1].detach().requires_grad_()
-    logits, value, _ = net.decide(z, state)
+    logits, value, _ = net.decide(z, state, vec=vec)
     target = value if action is None else logits[:, action]
     return torch.autograd.grad(target.sum(), z)[0].double().cpu().numpy()
 
@@ -133,7 +133,7 @@ def parameter_cosine(net: MirrorNet, seen: Capture, zap: int) -> float:
 
     def gradient(frames: Frames, action: int | None) -> Tensor:
         grid, vec, state = tensors(net, frames)
-        logits, value, _ = net.decide(net.encode(grid, vec)[1], state)
+        logits, value, _ = net.decide(net.encode(grid, vec)[1], state, vec=vec)
         target = (value if action is None else logits[:, action]).mean()
         return torch.cat([g.flatten() for g in torch.autograd.grad(target, weights)])
 

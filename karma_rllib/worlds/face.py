@@ -29,6 +29,7 @@ class Traits(NamedTuple):
     """
 
     zap: int | None = None  # the action that harms, None: nobody can be harmed
+    zaps: tuple[int, ...] = ()  # every action that harms, `zap` among them
     timeout: int = 1  # how long a victim cannot act [env-steps]
     waste_cells: int = 0  # cells that may hold waste, 0: a world without it
     shows_debt: bool = False  # observations show the ledger of debts
@@ -36,6 +37,8 @@ class Traits(NamedTuple):
     places: bool = False  # callers can place agents at reset: `prepare`, `open_cells`, `populate`,
     #                       and the `key` and `episode` of each world
     shows_kin: bool = False  # observations show `kin`, uint8 (B, N, N), which society writes
+    mask_start: int | None = None  # entry of the vector where those of `num_actions` begin that
+    #                                are 1 for a possible action; None: every action always is
 
 
 class World(Protocol):

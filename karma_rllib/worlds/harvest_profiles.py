@@ -54,6 +54,7 @@ def traits(p: HarvestParams) -> Traits:
     """What others must know before a world is built."""
     return Traits(
         zap=7,  # harvest_state.ZAP, which is not imported: this module is light
+        zaps=(7,),
         timeout=p.timeout,
         waste_cells=p.waste_cells_possible,
         shows_debt=p.obs_debt != "none",

@@ -54,14 +54,17 @@ PROFILE_LINES: dict[str, str] = {
 
 def traits(p: KinshipParams) -> Traits:
     """What others must know before a world is built."""
-    from karma_rllib.worlds.kinship_names import action_names
+    from karma_rllib.worlds.kinship_names import action_names, mask_start
 
+    names = action_names(p)
     return Traits(
-        zap=action_names(p).index("attack_nearest") if p.attack_range else None,
+        zap=names.index("attack_nearest") if p.attack_range else None,
+        zaps=tuple(n for n, name in enumerate(names) if name.startswith("attack_")),
         timeout=p.freeze,
         beam_length=p.attack_range,
         places=True,
         shows_kin=p.obs_kin,
+        mask_start=mask_start(p),
     )
 
 
