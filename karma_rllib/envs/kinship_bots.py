@@ -18,7 +18,7 @@ Shapes: n players; see `kinship_sight`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -184,3 +184,8 @@ class KinshipBot:
         item = np.array([self._action[f"gift_diamond_{k + 1}"] for k in range(p.kinds)])[kind]
         action = np.where(friend & spare.any(1), item, action)
         return np.where(friend & (see.energy > 0.5 * see.top), self._action["gift_energy"], action)
+
+
+def make(name: str, world: Any, seed: int = 0) -> KinshipBot:
+    """Build the player of a name; see `bots.make_bot`."""
+    return KinshipBot(name, world.params, seed)
