@@ -63,7 +63,27 @@ COLUMNS = (
     Column("retro_share", "to the past", "Transport", 2, ""),
     Column("rig_rate", "rigged", "Transport", 2, ""),
     Column("intent_index", "intent", "Transport", 2, ""),
+    Column("hearts", "hearts", "Hearts", 1, "higher"),
+    Column("freezes", "freezes", "Hearts", 1, "lower"),
+    Column("gini", "Gini", "Hearts", 2, "lower"),
+    Column("raw_return", "raw return", "Hearts", 2, "higher", signed=True),
+    Column("shared_return", "shared return", "Hearts", 2, "", signed=True),
+    Column("attacks_kin", "on close kin", "Kin", 4, "lower"),
+    Column("attacks_other", "on others", "Kin", 4, ""),
+    Column("victim_kin_ratio", "kin hit", "Kin", 2, "lower"),
+    Column("gifts", "gifts", "Kin", 1, ""),
+    Column("gift_kin_ratio", "kin given", "Kin", 2, ""),
     # In files and figures only: no group.
+    Column("diamonds", "diamonds", "", 1, ""),
+    Column("energy_in", "energy in", "", 0, ""),
+    Column("energy_out", "energy out", "", 0, ""),
+    Column("energy_given", "energy given", "", 1, ""),
+    Column("victim_kinship", "kinship to victims", "", 3, "lower"),
+    Column("gift_kinship", "kinship to receivers", "", 3, ""),
+    Column("items_given", "items given", "", 2, ""),
+    Column("items_looted", "items looted", "", 2, "lower"),
+    Column("shield_use", "shields up", "", 3, ""),
+    Column("marker_use", "markers", "", 3, ""),
     Column("predatory_rate", "predatory rate", "", 4, "lower"),
     Column("retributive", "retributive", "", 1, ""),
     Column("retribution_excess", "retribution over chance", "", 3, "", signed=True),
@@ -96,6 +116,7 @@ SHARES = frozenset(
         *("frozen_share", "floor_hits", "waste_level", "equality"),
         *("retribution_ratio", "retribution_null", "link_rate", "coverage", "retro_share"),
         *("rig_rate", "creditor_zap_rate", "debtor_zap_rate"),
+        *("victim_kinship", "gift_kinship", "shield_use", "marker_use", "gini"),
     }
 )
 
@@ -108,6 +129,9 @@ DUAL_USE_ONLY = frozenset(
 KARMIC_ONLY = frozenset(
     {*social.FAMILIES["matchmaker"], *social.FAMILIES["tvt"], "retribution_ratio", "predatory_rate"}
 )
+
+#: Metrics that are shown only where there are hearts, gifts or kin.
+KIN_ONLY = frozenset(social.FAMILIES["kinship"])
 
 #: Metrics whose ratio to the baseline is reported, unless they are hidden.
 CONTRASTED = ("violence_rate", "predatory_rate", "cooperation_rate", "yield_rate", "selectivity")
@@ -184,6 +208,7 @@ def condition_table(runs: pd.DataFrame) -> pd.DataFrame:
 def hidden(runs: pd.DataFrame) -> frozenset[str]:
     """Metrics that mean nothing for these runs."""
     idle = frozenset() if karmic(runs) else KARMIC_ONLY
+    idle = idle if kinship(runs) else idle | KIN_ONLY
     return idle if dual_use(runs) else idle | DUAL_USE_ONLY
 
 
@@ -191,6 +216,12 @@ def karmic(runs: pd.DataFrame) -> bool:
     """Whether a condition has value transport or a matchmaker."""
     rows = [CONDITIONS[name] for name in set(runs["condition"]) if name in CONDITIONS]
     return any(row.tvt or row.matchmaker != "off" for row in rows)
+
+
+def kinship(runs: pd.DataFrame) -> bool:
+    """Whether anybody took a heart, gave anything, or harmed kin."""
+    signs = runs[["hearts", "diamonds", "gifts", "victim_kinship"]]
+    return bool((signs > 0).to_numpy().any())
 
 
 def dual_use(runs: pd.DataFrame) -> bool:

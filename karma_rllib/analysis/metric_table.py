@@ -235,7 +235,10 @@ TABLE: dict[str, Row] = {
     )
 }
 
-FAMILIES = ("social", "matchmaker", "tvt", "match", "mirror", "role", "ppo", "policy", "counts")
+FAMILIES = (
+    *("social", "kinship", "matchmaker", "tvt", "match"),
+    *("mirror", "role", "ppo", "policy", "counts"),
+)
 
 
 def family(name: str) -> list[Row]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from karma_rllib.analysis.definitions import COUNTS as PLAIN_COUNTS
 from karma_rllib.analysis.definitions import METRICS, Metric, Sums
+from karma_rllib.analysis.definitions_kinship import KIN_COUNTS, KINSHIP, kin_counts
 from karma_rllib.analysis.definitions_match import MATCH, MATCH_COUNTS, match_counts
 from karma_rllib.analysis.definitions_society import (
     FIRST_STEPS,
@@ -36,7 +37,7 @@ __all__ = ["COUNTS", "FAMILIES", "METRICS", "EpisodeBook", "pool", "rates", "tal
 #: All counts by name, in the order in which they are logged.
 COUNTS = {
     **PLAIN_COUNTS,
-    **{count.name: count for count in (*SOCIETY_COUNTS, *TVT_COUNTS, *MATCH_COUNTS)},
+    **{count.name: count for count in (*SOCIETY_COUNTS, *TVT_COUNTS, *MATCH_COUNTS, *KIN_COUNTS)},
 }
 #: Metrics computed from counts, by family and name.
 FAMILIES: dict[str, dict[str, Metric]] = {
@@ -44,6 +45,7 @@ FAMILIES: dict[str, dict[str, Metric]] = {
     "matchmaker": MATCHMAKER,
     "tvt": TRANSPORT,
     "match": MATCH,
+    "kinship": KINSHIP,
 }
 
 # What a shot from the decision frame would meet first: codes of `Events.aim`.
@@ -57,6 +59,7 @@ def tally(
     max_steps: int,
     timeout: int = 25,
     waste_zone: int = 0,
+    shared: NDArray[Any] | None = None,
 ) -> dict[str, float]:
     """Count what happened in a stack of transitions.
 
@@ -69,6 +72,7 @@ def tally(
         max_steps: length of an episode [env-steps].
         timeout: how long a hit agent cannot act [env-steps]; the window of the exclusion gain.
         waste_zone: cells of one world that may hold waste [cells], 0 if there are none.
+        shared: rewards after kin have shared them, (T, B, N) [reward units]; None: as `reward`.
 
     Returns:
         The counts of `COUNTS` that need no whole episode, by name.
@@ -97,6 +101,7 @@ def tally(
         **_exclusion(events, timeout),
         **_debts(events, max_steps),
         **match_counts(events),
+        **kin_counts(events, reward if shared is None else shared),
     }
     return {name: float(value) for name, value in sums.items()}
 

@@ -25,6 +25,8 @@ UNITS = {
     "Aim": "by what is first in the line of fire; targeting: rival / nothing",
     "Debts": "zaps per episode and world; P(answered); retribution beside its chance level",
     "Transport": "punishments that recall a crime; reward charged per hit; intent: 1 is blind",
+    "Hearts": "hearts, freezes and returns per agent and episode",
+    "Kin": "attacks per agent-step; gifts per agent and episode; kin: 1 is chance",
     "Value": "mean over hits; V of attacker before and after, of victim after",
 }
 
@@ -67,7 +69,7 @@ def columns_of(comparison: Comparison, group: str) -> list[Column]:
 
 
 def terminal(comparison: Comparison) -> Group:
-    """Three tables that fit a terminal of 80 columns, one row per condition."""
+    """Tables that fit a terminal of 80 columns, one row per condition."""
     parts: list[Any] = []
     for group in GROUPS:
         if not columns_of(comparison, group):

@@ -118,13 +118,14 @@ def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dic
     book = social.EpisodeBook(life.num_worlds, life.num_agents)
     sums: dict[str, float] = {}
     for _ in range(rounds):
-        events, truncated = _episode(policy, life)
+        events, shared, truncated = _episode(policy, life)
         counts = social.tally(
             events,
             events.raw_reward,
             max_steps=life.max_steps,
             timeout=life.traits.timeout,
             waste_zone=life.traits.waste_cells,
+            shared=shared,
         )
         book.update(events, events.raw_reward, truncated)
         sums = social.pool([sums, counts])
@@ -132,11 +133,12 @@ def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dic
     return social.rates({**sums, **book.drain()})
 
 
-def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray]:
+def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """One episode in every world.
 
     Returns:
-        Stacks of events (T, B, ...), rewards as earned among them, and truncations (T, B).
+        Stacks of events (T, B, ...), rewards as earned among them, rewards after kin
+        have shared them (T, B, N), and truncations (T, B).
     """
     obs = life.reset()
     state = policy.initial_state(life.num_worlds * life.num_agents)
@@ -147,9 +149,9 @@ def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray]:
         out = life.step(actions.reshape(life.num_worlds, life.num_agents))
         obs = out.obs
         # The world overwrites what a step returned: keep copies.
-        steps.append([np.array(a) for a in (*out.events, out.truncated)])
-    *events, truncated = (np.stack(column) for column in zip(*steps, strict=True))
-    return type(out.events)(*events), truncated
+        steps.append([np.array(a) for a in (*out.events, out.reward, out.truncated)])
+    *events, shared, truncated = (np.stack(column) for column in zip(*steps, strict=True))
+    return type(out.events)(*events), shared, truncated
 
 
 def film(policy: Policy, world: dict[str, Any], seed: int, path: Path) -> Path:

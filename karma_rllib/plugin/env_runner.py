@@ -224,6 +224,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             max_steps=self.lifetime.max_steps,
             timeout=self.lifetime.traits.timeout,
             waste_zone=self.lifetime.traits.waste_cells,
+            shared=fragment.reward,
         )
         sampler, book, debts = self._ready()
         book.update(events, events.raw_reward, fragment.truncated)

@@ -33,6 +33,13 @@ def empty_stack(T, B=1, N=2):
         pairs_wanted=np.zeros((T, B), np.int8),
         pairs_rigged=np.zeros((T, B), np.int8),
         match=np.zeros((T, B, N), np.uint8),
+        raw_reward=np.zeros((T, B, N), np.float32),
+        hit_kin=np.zeros((T, B), np.float32),
+        hit_kin_chance=np.zeros((T, B), np.float32),
+        hit_own=np.zeros((T, B), np.int16),
+        gift_kin=np.zeros((T, B), np.float32),
+        gift_kin_chance=np.zeros((T, B), np.float32),
+        gifts=np.zeros((T, B), np.int16),
     )
 
 
@@ -71,6 +78,12 @@ def random_stack(seed, T, B, N, max_steps=7):
         pairs_wanted=rng.integers(0, 3, (T, B)).astype(np.int8),
         pairs_rigged=rng.integers(0, 2, (T, B)).astype(np.int8),
         match=rng.integers(0, 16, (T, B, N)).astype(np.uint8),
+        hit_kin=rng.random((T, B), np.float32),
+        hit_kin_chance=rng.random((T, B), np.float32),
+        hit_own=rng.integers(0, 3, (T, B)).astype(np.int16),
+        gift_kin=rng.random((T, B), np.float32),
+        gift_kin_chance=rng.random((T, B), np.float32),
+        gifts=rng.integers(0, 3, (T, B)).astype(np.int16),
     )
     return stack, rng.normal(size=(T, B, N)).astype(np.float32), t == max_steps - 1
 

@@ -5,6 +5,7 @@ import pytest
 from stacks import empty_stack, random_stack, rows_of
 
 from karma_rllib.analysis.debts import DebtBook, count_names
+from karma_rllib.analysis.definitions_kinship import KINSHIP
 from karma_rllib.analysis.definitions_match import MATCH
 from karma_rllib.analysis.definitions_society import MATCHMAKER, TRANSPORT
 from karma_rllib.analysis.life_table import ENDS
@@ -199,8 +200,8 @@ def test_rigged_creditors_and_debtors_are_watched_in_their_first_steps_only():
 def test_names_of_metrics_are_unique_over_families():
     names = [name for family in FAMILIES.values() for name in family]
     assert len(set(names)) == len(names)
-    assert set(FAMILIES) == {"social", "matchmaker", "tvt", "match"}
-    assert len(names) == sum(map(len, (METRICS, MATCHMAKER, TRANSPORT, MATCH)))
+    assert set(FAMILIES) == {"social", "matchmaker", "tvt", "match", "kinship"}
+    assert len(names) == sum(map(len, (METRICS, MATCHMAKER, TRANSPORT, MATCH, KINSHIP)))
 
 
 def test_without_counts_every_metric_is_zero():

@@ -29,7 +29,8 @@ def loop_tally(s, reward, max_steps, timeout, waste_zone):
             c["depleted_steps"] += s.stock[t, b] == 0
             c["waste"] += s.waste[t, b]
             c["waste_zone"] += waste_zone
-            for name in ("chance_retributive", "debt_made", "debt_paid"):
+            kin = ("hit_kin", "hit_kin_chance", "hit_own", "gift_kin", "gift_kin_chance", "gifts")
+            for name in ("chance_retributive", "debt_made", "debt_paid", *kin):
                 c[name] += float(getattr(s, name)[t, b])
             c["pairs_wanted"] += s.pairs_wanted[t, b]
             c["pairs_rigged"] += s.pairs_rigged[t, b]
@@ -49,6 +50,7 @@ def loop_tally(s, reward, max_steps, timeout, waste_zone):
                 c["match_right"] += s.match[t, b, i] >> 2 & 1
                 c["match_wrong"] += s.match[t, b, i] >> 3 & 1
                 c["reward"] += float(reward[t, b, i])
+                c["shared_reward"] += float(reward[t, b, i])
                 for j in range(N):
                     c["hits"] += s.hit[t, b, i, j]
                     c["predatory"] += s.predatory[t, b, i, j]
