@@ -77,7 +77,27 @@ def judge(
         ValueError: a folder holds no results.
     """
     table = run_table(folders, rules.late_fraction, rules.early_fraction)
-    court = _Court(table, {folder.name: folder for folder in folders}, rules, references)
+    experiments = {folder.name: folder.experiment for folder in folders}
+    return judge_table(table, experiments, predictions, rules, references)
+
+
+def judge_table(
+    table: pd.DataFrame,
+    experiments: Mapping[str, Mapping[str, Any]],
+    predictions: Sequence[Prediction],
+    rules: Rules,
+    references: Mapping[str, Mapping[str, float]],
+) -> list[Verdict]:
+    """`judge` on what `windows.run_table` returned.
+
+    Args:
+        table: one row per run.
+        experiments: run folder name -> its experiment, as written.
+        predictions: as registered.
+        rules: as registered.
+        references: see `judge`.
+    """
+    court = _Court(table, experiments, rules, references)
     verdicts = [court.judge(prediction) for prediction in predictions]
     adjusted = stats.holm([v.p if v.verdict != NOT_TESTABLE else math.nan for v in verdicts])
     for verdict, p in zip(verdicts, adjusted, strict=True):
@@ -88,7 +108,7 @@ def judge(
 @dataclass
 class _Court:
     table: pd.DataFrame
-    folders: dict[str, RunFolder]
+    experiments: Mapping[str, Mapping[str, Any]]
     rules: Rules
     references: Mapping[str, Mapping[str, float]]
 
@@ -183,7 +203,7 @@ class _Court:
         if rows.empty:
             raise _UntestableError(f"needs arm {term.condition}")
         for key, wanted in term.where.items():
-            levels = {name: setting(self.folders[name], key) for name in rows["run"].unique()}
+            levels = {name: setting(self.experiments[name], key) for name in rows["run"].unique()}
             wanted = _level(key, wanted, list(levels.values()))
             rows = rows[rows["run"].map(lambda name, w=wanted, at=levels: at[name] == w)]
             if rows.empty:

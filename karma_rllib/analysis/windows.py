@@ -116,9 +116,9 @@ def _probes(path: Path) -> dict[str, float]:
     return {f"late/probe_{k}": np.nan if v is None else float(v) for k, v in summary.items()}
 
 
-def setting(folder: RunFolder, key: str) -> Any:
-    """A dotted setting of a folder's experiment, None where it is not written."""
-    node: Any = folder.experiment
+def setting(experiment: Mapping[str, Any], key: str) -> Any:
+    """A dotted setting of an experiment, None where it is not written."""
+    node: Any = experiment
     for part in key.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
     return node

@@ -190,6 +190,29 @@ def probe(
 
 @app.command()
 @_speaks
+def results(
+    pages: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Markdown files; default: README.md and docs/results/*.md."),
+    ] = None,
+    take: Annotated[
+        Path | None, typer.Option(help="A run folder to archive under docs/results first.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of that archive; default: the experiment's.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a table would change.")
+    ] = False,
+) -> int:
+    """Make the tables of results pages from the raw files beside them."""
+    from karma_rllib.cli import reporting
+
+    return reporting.results(pages or [], take, name, check=check)
+
+
+@app.command()
+@_speaks
 def calibrate(
     file: Annotated[str, typer.Argument(help="Experiment file, or the name of an example.")],
     vary: Annotated[

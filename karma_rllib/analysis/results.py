@@ -1,0 +1,176 @@
+"""Results pages: their tables are made from the raw files beside them.
+
+A page is Markdown. What stands between two comments is made, whatever stood there:
+
+    <!-- made: arms mirror_laptop/tiny_runs.csv violence apples pilot=mirror_laptop/pilot.csv -->
+    ...
+    <!-- end -->
+
+`arms` FILE CELL...     one row per arm of a `runs.csv`; cells: `analysis.cells.CELLS`;
+                        ARM="other words" renames a row
+`versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`
+`verdicts` FOLDER       registered predictions, judged on an archived run (see `analysis.archive`)
+`run` FOLDER            what was run: seeds, command, code, cost
+
+Paths are relative to `docs/results`. The same raw files give the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from karma_rllib.analysis import archive, rules, verdict_view
+from karma_rllib.analysis.cells import CELLS, terse
+from karma_rllib.analysis.late import CONTRASTED, contrast_table
+from karma_rllib.analysis.tables import number
+from karma_rllib.config.errors import ConfigError, nearest
+
+FOLDER = Path("docs", "results")
+_BLOCK = re.compile(r"(<!-- made: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_TITLES = {
+    "violence_rate": "violence",
+    "predatory_rate": "predatory zaps",
+    "cooperation_rate": "cooperation",
+    "yield_rate": "apples",
+    "selectivity": "selectivity",
+}
+
+
+def pages(root: Path) -> list[Path]:
+    """The Markdown files of a repository that may hold made tables."""
+    return [*root.glob("README.md"), *sorted((root / FOLDER).glob("*.md"))]
+
+
+def remade(page: Path, root: Path) -> str:
+    """The text of a page with its tables made anew.
+
+    Args:
+        page: a Markdown file.
+        root: the repository, which holds `docs/results`.
+
+    Raises:
+        ConfigError: an order that cannot be read, or raw files that are missing or damaged.
+    """
+
+    def block(found: re.Match[str]) -> str:
+        try:
+            lines = _make(found[2], root / FOLDER)
+        except ConfigError as err:
+            raise ConfigError(f"{page}: `{found[2]}`: {err}") from None
+        return f"{found[1]}{lines}\n{found[4]}"
+
+    return _BLOCK.sub(block, page.read_text(encoding="utf-8"))
+
+
+def _make(order: str, folder: Path) -> str:
+    kind, *words = shlex.split(order)
+    if kind not in _KINDS or not words:
+        raise ConfigError(f"is no table; they are {', '.join(_KINDS)}, each with a file or folder")
+    options = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+    plain = [word for word in words[1:] if "=" not in word]
+    return _KINDS[kind](folder, words[0], plain, options)
+
+
+def _known(word: str, options: Iterable[str]) -> str:
+    if word not in options:
+        best = nearest(word, options)
+        hint = f"did you mean '{best}'?" if best else f"they are {', '.join(options)}"
+        raise ConfigError(f"there is no column '{word}'; {hint}")
+    return word
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, keep_default_na=True)
+    except (OSError, ValueError) as err:
+        raise ConfigError(f"{path} cannot be read ({err})") from None
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "--:|" * (len(heads) - 1)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _arms(folder: Path, file: str, words: list[str], options: dict[str, str]) -> str:
+    """One row per arm; beneath it, in italics, what an earlier pilot had, if there is a file."""
+    runs = _read(folder / file)
+    pilot = None
+    if "pilot" in options:
+        pilot = pd.read_csv(folder / options["pilot"], dtype=str, keep_default_na=False)
+        pilot = pilot.set_index("condition")
+    inline = pilot is not None and "pilot" in words
+    cells = [None if word == "pilot" else CELLS[_known(word, CELLS)] for word in words]
+    rows = []
+    for condition, group in runs.groupby("condition", sort=False):
+        told = {} if pilot is None or condition not in pilot.index else dict(pilot.loc[condition])
+        row = [told.get("pilot", "") if cell is None else cell.write(group) for cell in cells]
+        rows.append([options.get(str(condition), str(condition)), *row])
+        if told and not inline:
+            rows.append(["*pilot*", *(f"*{told[word]}*" for word in words)])
+    heads = ["*pilot*" if cell is None else cell.head for cell in cells]
+    return _table(["condition", *heads], rows)
+
+
+def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) -> str:
+    """Ratios to the baseline, paired by seed, with 95 % t intervals on the log scale."""
+    table = contrast_table(_read(folder / file))
+    words = [_known(word, CONTRASTED) for word in words]
+    rows = []
+    for condition, group in table.groupby("condition", sort=False):
+        by_metric = group.set_index("metric")
+        row = [str(condition)]
+        for word in words:
+            ratio, low, high = (float(by_metric[end][word]) for end in ("ratio", "low", "high"))
+            digits = 2 if ratio < 10 else 0
+            ends = ", ".join(number(x, digits) for x in (low, high))
+            row.append(terse(f"x{number(ratio, digits)} [{ends}]").replace("x0.", "x."))
+        rows.append(row)
+    return _table(["against baseline", *(_TITLES[word] for word in words)], rows)
+
+
+def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
+    """Every prediction that could be judged, then the others with what they lack."""
+    found, registered, notes = archive.judged(folder / name)
+    rows = []
+    for verdict in found:
+        if verdict.verdict == rules.NOT_TESTABLE:
+            continue
+        for k, part in enumerate(verdict.parts):
+            head = [f"**{verdict.prediction.id}**", f"**{verdict.verdict}**"]
+            own = head if k == 0 else ["", part.verdict]
+            holm = "*" if verdict.p_holm < registered.level else ""
+            p = number(part.p_permutation, 3)
+            told = "" if p == "-" else p + holm
+            rows.append([*own, part.text, verdict_view.effect(part), str(part.n or ""), told])
+    table = _table(["id", "verdict", "compared", "effect", "n", "p"], rows)
+    untested = [
+        f"- {v.prediction.id}: {v.prediction.claim}. {v.reason[:1].upper()}{v.reason[1:]}."
+        for v in found
+        if v.verdict == rules.NOT_TESTABLE
+    ]
+    remarks = [f"- Note: {note}" for note in notes]
+    parts = [f"{verdict_view.count(found)}.", table, verdict_view.caption(registered)]
+    if untested:
+        parts += ["Not testable with these runs:", "\n".join(untested)]
+    return "\n\n".join([*parts, *(["\n".join(remarks)] if remarks else [])])
+
+
+def _run(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
+    """What was run, as two columns."""
+    told = archive.about(folder / name)
+    lines = ["| | |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {key} | {value} |" for key, value in told.items())])
+
+
+_KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
+    "arms": _arms,
+    "versus": _versus,
+    "verdicts": _verdicts,
+    "run": _run,
+}

@@ -1,0 +1,172 @@
+"""Archived runs, and pages whose tables are made of them."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted import planted_run
+from typer.testing import CliRunner
+
+from karma_rllib.analysis import archive, registration, results, verdict_view
+from karma_rllib.analysis.cells import CELLS
+from karma_rllib.analysis.compare import compare
+from karma_rllib.cli import app, judging
+from karma_rllib.config import ConfigError, ExperimentConfig
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A planted, registered run of two arms and five seeds."""
+    arms = {"baseline": {}, "karma": {"hits": 0.3}}
+    folder = planted_run(tmp_path_factory.mktemp("run"), arms, n=5)
+    config = ExperimentConfig.load(folder / "experiment.yaml")
+    data = registration.make(config, "2029-12-31T00:00:00+00:00", None)
+    (folder / registration.IN_RUN).write_text(json.dumps(data), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path, run):
+    """A repository with that run archived as `planted`."""
+    (tmp_path / results.FOLDER).mkdir(parents=True)
+    assert archive.take(run, tmp_path / results.FOLDER / "planted") == []
+    return tmp_path
+
+
+def page(root, order):
+    path = root / "README.md"
+    path.write_text(f"Before.\n\n<!-- made: {order} -->\nold\n<!-- end -->\n\nAfter.\n")
+    return path
+
+
+def made(root, order):
+    """The lines of one made block."""
+    text = results.remade(page(root, order), root)
+    assert text.startswith(f"Before.\n\n<!-- made: {order} -->\n")
+    assert text.endswith("\n<!-- end -->\n\nAfter.\n")
+    return text.splitlines()[3:-3]
+
+
+def test_an_archive_gives_the_verdicts_of_its_run(root, run):
+    live, rules, _ = judging.judged([run])
+    stored, kept, notes = archive.judged(root / results.FOLDER / "planted")
+    assert kept == rules
+    one, two = (verdict_view.as_data(found, rules, notes) for found in (live, stored))
+    assert one == two
+    assert any(record["verdict"] == "supported" for record in one["verdicts"])
+
+
+def test_its_runs_are_those_that_compare_writes(root, run, tmp_path):
+    table = pd.read_csv(root / results.FOLDER / "planted" / "runs.csv")
+    wanted = compare([run], tmp_path / "out").runs
+    for name in ("violence_rate", "yield_rate", "log_selectivity"):
+        np.testing.assert_allclose(table[name], wanted[name])
+
+
+def test_making_a_page_twice_gives_the_same_bytes(root):
+    path = page(root, "verdicts planted")
+    once = results.remade(path, root)
+    path.write_text(once)
+    assert results.remade(path, root) == once
+
+
+def test_arms_are_means_over_runs_with_their_interval(root):
+    lines = made(root, 'arms planted/runs.csv seeds violence pooled karma="the mirror"')
+    runs = pd.read_csv(root / results.FOLDER / "planted" / "runs.csv")
+    own = runs[runs["condition"] == "karma"]
+    assert lines[0] == "| condition | seeds | violence | C/V |"
+    assert lines[3].startswith("| the mirror | 5 | .00")
+    mean = float(lines[3].split("|")[3].split("[")[0])
+    assert mean == pytest.approx(own["violence_rate"].mean(), abs=5e-5)
+    ratio = own["cooperation_rate"].sum() / own["violence_rate"].sum()
+    assert float(lines[3].split("|")[4]) == pytest.approx(ratio, abs=0.05)
+
+
+def test_ratios_to_the_baseline_are_paired(root):
+    lines = made(root, "versus planted/runs.csv violence_rate")
+    assert len(lines) == 3
+    ratio = float(lines[2].split("| x")[1].split(" [")[0])
+    assert ratio == pytest.approx(0.3, rel=0.2)
+
+
+def test_a_pilots_numbers_stand_beneath_in_italics(root):
+    pilot = "condition,violence\nkarma,.0123\n"
+    (root / results.FOLDER / "pilot.csv").write_text(pilot)
+    lines = made(root, "arms planted/runs.csv violence pilot=pilot.csv")
+    assert lines[4] == "| *pilot* | *.0123* |"
+    assert len(lines) == 5
+
+
+def test_verdicts_name_what_cannot_be_tested(root):
+    text = "\n".join(made(root, "verdicts planted"))
+    assert "| **A3a** | **supported** | violence_rate: karma < baseline |" in text
+    assert "- A7: " in text
+    assert "Needs arm" in text
+
+
+def test_what_was_run_says_command_seeds_and_cost(root):
+    text = "\n".join(made(root, "run planted"))
+    for words in ("karma train planted.yaml", "5: 42, 123", "million agent-steps", "registered"):
+        assert words in text
+
+
+def test_only_whole_seeds_are_archived(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    file = copy / "karma_s123" / "result.json"
+    file.write_text("".join(line + "\n" for line in file.read_text().splitlines()[:4]))
+    (note,) = archive.take(copy, tmp_path / "out")
+    assert "123" in note
+    table = pd.read_csv(tmp_path / "out" / "windows.csv")
+    assert set(table["seed"]) == {42, 202, 303, 404}
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["seeds"] == [42, 202, 303, 404]
+
+
+def test_the_command_line_leaves_places_of_a_machine_out():
+    words = ["karma", "train", "/home/somebody/mine.yaml", "--storage", "/mnt/disk", "--seeds", "3"]
+    assert archive._command(words) == "karma train mine.yaml --seeds 3"
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ("arm planted/runs.csv violence", "is no table"),
+        ("arms planted/runs.csv violense", "did you mean 'violence'"),
+        ("arms nowhere.csv violence", "cannot be read"),
+        ("verdicts nowhere", "no such registration"),
+    ],
+)
+def test_an_order_that_cannot_be_made_is_refused_in_a_sentence(root, order, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        made(root, order)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_cell_is_empty_or_a_number_for_a_run_without_counts():
+    runs = pd.DataFrame([{"condition": "baseline", "seed": 1}])
+    names = {"v_before", "v_after", "v_victim", "hit_advantage"}
+    full = runs.assign(**dict.fromkeys({*_used(), *names}, 0.0))
+    for name, cell in CELLS.items():
+        assert "nan" not in cell.write(full), name
+
+
+def _used():
+    from karma_rllib.analysis.late import COLUMNS
+
+    return [column.name for column in COLUMNS] + ["log_selectivity"]
+
+
+def test_karma_results_archives_makes_and_checks(run, tmp_path, monkeypatch):
+    (tmp_path / results.FOLDER).mkdir(parents=True)
+    path = page(tmp_path, "arms mine/runs.csv violence")
+    monkeypatch.chdir(tmp_path)
+    karma = lambda *words: CliRunner().invoke(app, ["results", *map(str, words)])  # noqa: E731
+    assert karma("--take", run, "--name", "mine").exit_code == 0
+    assert "| baseline |" in path.read_text()
+    assert karma("--check").exit_code == 0
+    path.write_text(path.read_text().replace("| baseline |", "| bassline |"))
+    assert karma("--check").exit_code == 1
+    assert "bassline" in path.read_text()
+    refused = karma("--name", "mine")
+    assert refused.exit_code == 2
