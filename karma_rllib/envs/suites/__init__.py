@@ -1,0 +1,1 @@
+"""The evaluation suites of the kinship world: generators, planner, oracles."""
