@@ -35,6 +35,7 @@ class Topic(str, enum.Enum):
     profiles = "profiles"
     conditions = "conditions"
     examples = "examples"
+    scenarios = "scenarios"
     params = "params"
 
 
@@ -267,6 +268,22 @@ def verdict(
     from karma_rllib.cli import judging
 
     judging.verdict(run_dirs, registration, out)
+
+
+@app.command()
+@_speaks
+def suites(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Scenarios or suites; default: all.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Page to write the table into, between its two marks.")
+    ] = None,
+) -> None:
+    """Play scenarios with their oracles and at random; print what they score."""
+    from karma_rllib.cli import scoring
+
+    scoring.show(names or [], write)
 
 
 @app.command(name="list")

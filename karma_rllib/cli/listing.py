@@ -28,7 +28,7 @@ def show(topic: str, section: str | None = None) -> None:
     """Print one list.
 
     Args:
-        topic: worlds, profiles, conditions, examples or params.
+        topic: worlds, profiles, conditions, examples, scenarios or params.
         section: with params, the only section to print.
 
     Raises:
@@ -66,11 +66,18 @@ def _examples() -> list[tuple[str, str]]:
     return [(name, examples.first_sentence(path)) for name, path in found.items()]
 
 
+def _scenarios() -> list[tuple[str, str]]:
+    from karma_rllib.envs import scenarios
+
+    return [(one.name, f"{one.about} ({one.suite})") for one in scenarios.scenarios().values()]
+
+
 _LISTS = {
     "worlds": _worlds,
     "profiles": _profiles,
     "conditions": _conditions,
     "examples": _examples,
+    "scenarios": _scenarios,
 }
 
 

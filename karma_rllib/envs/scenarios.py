@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from karma_rllib.envs.suites import maze, memory, navigation, objects
+from karma_rllib.envs.suites import cooperation, maze, memory, navigation, objects
 from karma_rllib.envs.suites.scenario import Scenario
 from karma_rllib.worlds.face import nearest
 
-_MODULES = (navigation, maze, memory, objects)
+_MODULES = (navigation, maze, memory, objects, cooperation)
 
 
 @cache

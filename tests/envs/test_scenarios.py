@@ -63,7 +63,7 @@ def test_the_time_is_the_shortest_plan_times_the_ratio_of_the_suite(name):
 
 
 HEARTH = worlds.make("kinship-v0")
-OTHER_FACE = {"bonus_charger", "recipe_k2_s1", "recipe_k3_s2"}
+OTHER_FACE = {"bonus_charger", "recipe_k2_s1", "recipe_k3_s2", "relay", "rescue"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,6 +127,56 @@ def test_staying_at_one_altar_gives_half_of_the_reversal():
         hearts = sum(action == "use" for action in episode.plan)
         assert hearts == episode.possible
         assert 18 <= hearts <= 21
+
+
+# --- what the scenarios of cooperation ask for -------------------------------------------------
+
+
+def played(name, seed, maker, *, silent=None):
+    """Hearts of a scenario's oracle when one verb does nothing."""
+    scenario = scenarios.scenario(name)
+
+    class Muted:
+        def __init__(self, world, episode, agents):
+            self.inner = maker(world, episode, agents)
+            self.off = [n for n, a in enumerate(world.action_names) if a.startswith(silent or "?")]
+
+        def initial_state(self, n):
+            return self.inner.initial_state(n)
+
+        def step(self, obs, state):
+            actions, state = self.inner.step(obs, state)
+            return np.where(np.isin(actions, self.off), 0, actions), state
+
+    return play(scenario, seed, Muted, BOTS).tally.hearts.sum(0)
+
+
+@pytest.mark.parametrize(("name", "hearts"), [("relay", 0), ("rescue", 1), ("signal_3", 0)])
+def test_without_gifts_or_markers_there_is_no_way(name, hearts):
+    maker = ORACLES[scenarios.scenario(name).oracle]
+    verb = "mark" if name == "signal_3" else "gift"
+    for seed in range(3):
+        assert played(name, seed, maker).sum() == scenarios.scenario(name).episode(seed).possible
+        assert played(name, seed, maker, silent=verb).sum() <= hearts
+
+
+def test_the_listener_cannot_see_what_the_speaker_sees():
+    frames = {}
+    for seed in range(12):
+        episode = scenarios.scenario("signal_3").episode(seed)
+        world = worlds.make("kinship-v0", **episode.params)
+        seen = world.reset()["grid"][0]
+        frames.setdefault(episode.notes["live"], []).append((seen[0].tobytes(), seen[1].tobytes()))
+    assert len(frames) == 3
+    assert len({listener for pairs in frames.values() for listener, _ in pairs}) == 1
+    assert len({speaker for pairs in frames.values() for _, speaker in pairs}) == 3
+
+
+@pytest.mark.parametrize("name", ["disperse_4", "disperse_8"])
+def test_nobody_has_time_for_two_altars(name):
+    for seed in SEEDS:
+        result = play(scenarios.scenario(name), seed, ORACLES["disperse"], BOTS)
+        assert (result.tally.hearts.sum(0) == 1).all()
 
 
 # --- scores and names --------------------------------------------------------------------------

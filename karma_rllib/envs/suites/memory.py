@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from karma_rllib.envs.suites.canvas import HEADS, Canvas, Cell, Pose, next_to
+from karma_rllib.envs.suites.canvas import HEADS, Canvas, Cell
 from karma_rllib.envs.suites.dice import Dice
 from karma_rllib.envs.suites.navigation import ALONE, reachable
 from karma_rllib.envs.suites.objects import EMPTY
-from karma_rllib.envs.suites.paths import Plan, Stage, plan
+from karma_rllib.envs.suites.paths import Plan, Stage, end_of, plan
 from karma_rllib.envs.suites.scenario import Episode, Tally, build, heart_share, horizon
 
 RATIO = 1.4  # time for one side only
@@ -119,10 +119,10 @@ def _floor(dice: Dice, names: list[str]) -> tuple[Canvas, dict[str, Cell]]:
 
 def _rounds(board: Canvas, fetch: Plan, stages: list[Stage]) -> list[Plan]:
     """Rounds from the source back to it, each from where the last one ended, until they repeat."""
-    poses, rounds = [_end(board.start(), fetch)], []
+    poses, rounds = [end_of(board.start(), fetch)], []
     while len(poses) == len(set(poses)):
         rounds.append(plan(board.free(), poses[-1], stages))
-        poses.append(_end(poses[-1], rounds[-1]))
+        poses.append(end_of(poses[-1], rounds[-1]))
     return rounds
 
 
@@ -163,17 +163,6 @@ def _last_leg(found: Plan) -> int:
     return gets[-1] - gets[-2]
 
 
-def _end(start: Pose, found: Plan) -> Pose:
-    """Where a plan that moves nothing ends."""
-    row, col, head = start
-    for action in found.actions:
-        if action.startswith("rotate"):
-            head = ("up", "right", "down", "left").index(action.removeprefix("rotate_"))
-        elif action.startswith("move"):
-            row, col = next_to((row, col), head, 1 if action == "move_forward" else -1)
-    return row, col, head
-
-
 def recipe_k2_s1(dice: Dice) -> Episode:
     """A source, a machine that makes hearts, one that swallows; find out which is which."""
     return _recipe(dice, 2, 1)
@@ -197,7 +186,7 @@ def reversal(dice: Dice) -> Episode:
     left, right = (0, 0), (0, 2 * wide)
     board.put("A", left, right)
     first = plan(board.free(), board.start(), [Stage((left,))])
-    stand = _end(board.start(), first)
+    stand = end_of(board.start(), first)
     across = plan(board.free(), stand, [Stage((right,))])
     pause = 10
     best: list[str] = []

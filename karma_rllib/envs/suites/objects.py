@@ -10,7 +10,7 @@ from karma_rllib.envs.suites.canvas import HEADS, Canvas, Cell, around
 from karma_rllib.envs.suites.dice import Dice
 from karma_rllib.envs.suites.navigation import ALONE, reachable
 from karma_rllib.envs.suites.paths import Plan, Stage, any_order, plan
-from karma_rllib.envs.suites.scenario import FOCAL, Episode, Scenario, Tally, horizon
+from karma_rllib.envs.suites.scenario import FOCAL, Episode, Scenario, Tally, horizon, title
 
 SIZE, MIDDLE, MEAN = 15, (7, 7), 6
 EMPTY = {"energy_start": 0.0, "energy_floor": 0.0}  # no energy but what is earned
@@ -144,7 +144,7 @@ def kept(episode: Episode, tally: Tally) -> float:
 
 
 SCENARIOS = tuple(
-    Scenario(make.__name__, "object_use", (make.__doc__ or "").partition("\n")[0], make, raw)
+    Scenario(make.__name__, "object_use", title(make), make, raw)
     for make, raw in (
         (harvest, _had("harvested")),
         (charge, _had("energy_charged")),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from karma_rllib.envs.bots import Policy, RandomPolicy
+from karma_rllib.envs.suites import team_oracles
 from karma_rllib.envs.suites.objects import EVERY
 from karma_rllib.envs.suites.play import Maker
 from karma_rllib.envs.suites.scenario import Episode
@@ -103,5 +104,13 @@ def _sentry(world: Any, episode: Episode, agents: np.ndarray) -> Policy:
     return Sentry(world)
 
 
-ORACLES: dict[str, Maker] = {"plan": _follow, "mirror": _mirror}
+ORACLES: dict[str, Maker] = {
+    "plan": _follow,
+    "mirror": _mirror,
+    "disperse": team_oracles.Disperse,
+    "relay": team_oracles.Relay,
+    "rescue": team_oracles.Rescue,
+    "signal": team_oracles.Signal,
+    "farmers": team_oracles.Farmers,
+}
 BOTS: dict[str, Maker] = {"sentry": _sentry}

@@ -109,6 +109,25 @@ def costs_to_go(free: np.ndarray, stages: Sequence[Stage]) -> list[np.ndarray]:
     return costs
 
 
+def steps_from(free: np.ndarray, start: Pose) -> np.ndarray:
+    """Steps from a pose to every other one, int32 (rows, columns, 4); `FAR` where none leads."""
+    steps = np.full((*free.shape, 4), FAR, np.int32)
+    steps[start] = 0
+    spread(free, steps)
+    return steps
+
+
+def end_of(start: Pose, found: Plan) -> Pose:
+    """Where a plan ends that only walks and uses."""
+    row, col, head = start
+    for action in found.actions:
+        if action in TURNS:
+            head = TURNS.index(action)
+        elif action.startswith("move"):
+            row, col = next_to((row, col), head, 1 if action == "move_forward" else -1)
+    return row, col, head
+
+
 def _is_free(free: np.ndarray, cell: Cell) -> bool:
     """Whether a cell is on the board and can be walked on."""
     inside = 0 <= cell[0] < free.shape[0] and 0 <= cell[1] < free.shape[1]

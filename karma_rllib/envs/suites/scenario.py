@@ -121,6 +121,11 @@ def heart_share(episode: Episode, tally: Tally) -> float:
     return min(float(tally.hearts[:, episode.focal].sum()) / episode.possible, 1.0)
 
 
+def title(make: Callable[[Dice], Episode]) -> str:
+    """What has to be done: the first line of the generator's docstring."""
+    return (make.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
 def build(
     suite: str,
     raw: Callable[[Episode, Tally], float],
@@ -135,7 +140,4 @@ def build(
         makes: the generators; the first line of the docstring says what has to be done.
         common: `chance`, `oracle`.
     """
-    return tuple(
-        Scenario(make.__name__, suite, (make.__doc__ or "").partition("\n")[0], make, raw, **common)
-        for make in makes
-    )
+    return tuple(Scenario(make.__name__, suite, title(make), make, raw, **common) for make in makes)
