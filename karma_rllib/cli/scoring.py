@@ -39,7 +39,8 @@ def show(names: list[str], write: Path | None) -> None:
             table.inserted(page, "")
         except (OSError, ValueError) as err:
             raise ConfigError(f"{write} cannot take the table: {err}") from None
-    bar = track(todo, "playing", console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    bar = track(todo, "playing", console=console, transient=True, disable=not console.is_terminal)
     text = table.markdown([table.measure(scenario) for scenario in bar])
     if write is None:
         typer.echo(text)

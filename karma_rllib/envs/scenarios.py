@@ -6,7 +6,7 @@ from functools import cache
 
 from karma_rllib.envs.suites import cooperation, maze, memory, navigation, objects
 from karma_rllib.envs.suites.scenario import Scenario
-from karma_rllib.worlds.face import nearest
+from karma_rllib.hints import hint
 
 _MODULES = (navigation, maze, memory, objects, cooperation)
 
@@ -32,7 +32,7 @@ def scenario(name: str) -> Scenario:
         ValueError: none has this name; the sentence names the nearest.
     """
     if name not in scenarios():
-        raise ValueError(f"unknown scenario {name!r}: {nearest(name, scenarios())}")
+        raise ValueError(f"unknown scenario {name!r}: {hint(name, scenarios())}")
     return scenarios()[name]
 
 
@@ -43,5 +43,5 @@ def suite(name: str) -> tuple[Scenario, ...]:
         ValueError: no suite has this name; the sentence names the nearest.
     """
     if name not in suites():
-        raise ValueError(f"unknown suite {name!r}: {nearest(name, suites())}")
+        raise ValueError(f"unknown suite {name!r}: {hint(name, suites())}")
     return suites()[name]
