@@ -1,4 +1,4 @@
-"""Fifty ways to get an experiment file wrong, each answered with one sentence."""
+"""Many ways to get an experiment file wrong, each answered with one sentence."""
 
 from pathlib import Path
 
@@ -81,6 +81,30 @@ SENTENCES = {
     "unknown_world_parameter": "line 4: unknown key `world.grid_siz` (value 13); did you mean "
     "`world.grid_size`?",
     "wandb_true": "line 4: `tracking.wandb` is true, but it must be false, 'offline' or 'online'",
+    "map_unknown_letter": "line 6: `world.map`: map has an unknown letter 'X' in row 2, column 4",
+    "map_without_cells": "line 5: `world.map`: map has no cells: draw at least one row",
+    "map_too_small": "line 5: `world.num_agents` is 3, but it must be at most 2: the map has no",
+    "map_unknown_kind": "line 6: `world.map`: map has a generator of kind 2 in row 2, column 4",
+    "map_station_undescribed": "line 6: `world.map`: map has a station S and stations is empty",
+    "map_is_a_list": "line 6: `world.map` is ['####', '#@G#'], but it must be text",
+    "machines_beyond_the_map": "45 machines, 0 blocks and num_agents=6 do not fit on grid_size=9",
+    "negative_altars": "line 5: `world.altars` is -1, but it must lie in [0, 500]",
+    "too_many_agents": "line 5: `world.num_agents` is 65, but it must lie in [1, 64]",
+    "energy_beyond_the_most": "energy_start=300.0 must be at most energy_max=250.0",
+    "matrix_not_square": "line 8: `kinship.matrix` must be square: row 1 has 2 entries, not 3",
+    "matrix_out_of_range": "line 8: `kinship.matrix`[0][1] is 1.5: must lie in [0, 1]",
+    "matrix_of_another_size": "`kinship.matrix` is 2 x 2, but there are 3 agents: it must have a",
+    "matrix_stranger_to_oneself": "line 8: `kinship.matrix`[1][1] is 0.9, but must be 1",
+    "matrix_of_words": "line 8: `kinship.matrix[0][1]` is 'kin', but it must be a number",
+    "matrix_without_scheme": "line 9: `kinship.matrix` belongs to scheme custom, but the scheme is",
+    "scheme_without_matrix": "line 6: `kinship.scheme` is custom, which needs `kinship.matrix`",
+    "team_beyond_the_agents": "`kinship.team_size` is 7, but there are only 6 agents",
+    "families_not_nested": "line 7: `kinship.sizes` is [2, 5], but must be nested: each divides",
+    "families_unequally_long": "line 8: `kinship.closeness` has 1 entries, but `kinship.sizes` has",
+    "relatedness_beyond_self": "line 8: `kinship.closeness` holds 1.25, but it must lie in [0, 1]",
+    "range_upside_down": "line 8: `kinship.low` is 0.8, but must be at most `kinship.high` = 0.2",
+    "group_without_groups": "line 7: `kinship.observe` is group, which needs scheme teams or",
+    "shares_more_than_all": "line 7: `kinship.strength` is 1.5, but it must be at most 1",
     "yes_for_a_truth": "line 4: `matchmaker.netting` is 'yes', but it must be true or false",
 }
 

@@ -173,6 +173,8 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
         rule = f"must be one of {', '.join(options)}"
         if "did you mean" in (near := hint(str(value), options)):
             rule += f"; {near}"
+    elif kind == "string_type":
+        rule = "must be text"
     elif kind.split("_")[0] in _KINDS:
         rule = f"must be {_KINDS[kind.split('_')[0]]}"
     else:

@@ -59,7 +59,7 @@ def read_map(text: str) -> Drawn:
             if code < 0:
                 raise ValueError(
                     f"map has an unknown letter {letter!r} in row {row + 1}, column {col + 1}:"
-                    f" known are {' '.join(sorted({*LETTERS, *KINDS, *STARTS}))}"
+                    f" known are {' '.join(sorted({*LETTERS, *KINDS, *STARTS} - {' '}))} and space"
                 )
             places += code == 0
             cells.append((row, col, code, kind))

@@ -218,7 +218,8 @@ def _check_map(p: KinshipParams) -> None:
             raise ValueError("map has a station S and stations is empty: describe at least one")
         if drawn.places < p.num_agents:
             raise ValueError(
-                f"num_agents={p.num_agents} do not fit: the map has {drawn.places} free cells"
+                f"num_agents={p.num_agents} must be at most {drawn.places}: the map has no more"
+                " free cells to start on"
             )
         return
     things = p.generators + p.chargers + p.altars + p.free_altars

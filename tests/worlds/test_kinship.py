@@ -283,7 +283,7 @@ def test_the_mortal_leave_the_map_for_the_episode():
     [
         ({"map": "@x"}, "unknown letter 'x' in row 1, column 2"),
         ({"map": " \n"}, "map has no cells"),
-        ({"map": "@#"}, "num_agents=6 do not fit: the map has 1 free cells"),
+        ({"map": "@#"}, "num_agents=6 must be at most 1: the map has no more free"),
         ({"map": "......3"}, "generator of kind 3"),
         ({"map": "......S"}, "stations is empty"),
         ({"grid_size": 5, "generators": 30}, "do not fit"),
