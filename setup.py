@@ -16,7 +16,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["karma_rllib", "karma_rllib.*"]),
     package_data={
-        "karma_rllib": ["py.typed", "analysis/*.mplstyle", "analysis/*.html", "worlds/*.json"]
+        "karma_rllib": ["py.typed", "analysis/*.mplstyle", "analysis/*.html", "worlds/*.json", "envs/pages/*"]
     },
     install_requires=[
         "ray[rllib,tune]>=2.60,<2.61",  # the env runner and learner lean on this release
@@ -34,7 +34,8 @@ setup(
         "typer>=0.12",  # the command line
         "rich>=13",  # tables and live progress
         "matplotlib>=3.8",
-        "imageio>=2.34",  # GIFs
+        "imageio>=2.34",  # films
+        "imageio-ffmpeg>=0.5",  # MP4: brings the encoder
         "pillow>=10",
         "safetensors>=0.4",  # policy files without pickle
         "tensorboardX>=2.6",

@@ -1,5 +1,7 @@
 """Films: play a policy and keep the pictures."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +46,13 @@ def record(
     for _ in range(episodes):
         obs, done, hits = life.reset(), False, 0
         state = policy.initial_state(life.num_agents)
-        frames.append(_shot(draw, life.world.frame(), 0, cell))
+        frames.append(shot(draw, life.world.frame(), 0, cell))
         while not done:
             actions, state = policy.step({key: rows[0] for key, rows in obs.items()}, state)
             obs, _, truncated, events = life.step(np.asarray(actions)[None])
             hits += int(events.hit[0].sum())
             lights = {"fired": events.fired[0], "hit": events.hit[0].any(0)}
-            frames.append(_shot(draw, life.world.frame(), hits, cell, **lights))
+            frames.append(shot(draw, life.world.frame(), hits, cell, **lights))
             done = bool(truncated[0])
     return frames
 
@@ -84,12 +86,44 @@ def save_gif(frames: list[np.ndarray], path: str | Path, fps: int = 8) -> Path:
     return path
 
 
+def save_mp4(frames: Iterable[np.ndarray], path: str | Path, fps: int = 8) -> Path:
+    """Write pictures as an H.264 film; it appears whole or not at all.
+
+    Args:
+        frames: equally sized pictures of even sides, uint8 (height, width, 3); taken one by one.
+        path: the file to write; missing folders are made.
+        fps: pictures per second, 1 to 120.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: if fps is out of range.
+        ImportError: without imageio-ffmpeg, which brings the encoder.
+    """
+    import imageio
+
+    if not 1 <= fps <= 120:
+        raise ValueError(f"fps is {fps}: a film can show between 1 and 120 pictures per second.")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
+    try:
+        with imageio.get_writer(half, format="FFMPEG", fps=fps, macro_block_size=2) as film:
+            for frame in frames:
+                film.append_data(frame)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+    return path
+
+
 def _sample(frames: list[np.ndarray], most: int = 16) -> np.ndarray:
     """Some of the frames side by side: what the common palette is made from."""
     return np.concatenate(frames[:: max(1, len(frames) // most)], axis=1)
 
 
-def _shot(draw: Any, frame: Any, hits: int, cell: int, **lights: np.ndarray) -> np.ndarray:
+def shot(draw: Any, frame: Any, hits: int, cell: int, **lights: np.ndarray) -> np.ndarray:
     """The picture of a frame over its caption strip, uint8 (height, width, 3)."""
     picture = draw(frame, cell=cell, **lights)
     words = [("step", int(frame.t)), ("hits", hits)]

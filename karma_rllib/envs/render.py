@@ -218,9 +218,9 @@ def _light(frame: Frame, shot: np.ndarray, cell: int) -> Image.Image:
     for row, col in np.argwhere(frame.beam):
         d.rectangle((col * s, row * s, (col + 1) * s - 1, (row + 1) * s - 1), fill=(*RAY, 58))
     for n in np.flatnonzero(shot & frame.present):
-        ray = _ray(frame, int(n))
-        if len(ray):
-            line = [((c + 0.5) * s, (r + 0.5) * s) for r, c in (frame.pos[n], ray[-1])]
+        run = ray(frame, int(n))
+        if len(run):
+            line = [((c + 0.5) * s, (r + 0.5) * s) for r, c in (frame.pos[n], run[-1])]
             for width, alpha in ((0.44, 70), (0.26, 130), (0.12, 255)):
                 d.line(line, fill=(*RAY, alpha), width=round(width * s))
                 x, y, r = *line[1], width * s / 2
@@ -228,7 +228,7 @@ def _light(frame: Frame, shot: np.ndarray, cell: int) -> Image.Image:
     return image.resize((G * cell, G * cell), Image.Resampling.BOX)
 
 
-def _ray(frame: Frame, n: int) -> np.ndarray:
+def ray(frame: Frame, n: int) -> np.ndarray:
     """The unbroken run of lit cells straight ahead of agent n, (length, 2)."""
     cells = []
     at = frame.pos[n] + STEPS[frame.head[n]]
