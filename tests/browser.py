@@ -25,7 +25,7 @@ class Browser:
         to_us, from_it = os.pipe()
         os.set_inheritable(to_it, True)
         os.set_inheritable(from_it, True)
-        moved = f"exec 3<&{to_it} 4>&{from_it}; exec \"$@\""
+        moved = f'exec 3<&{to_it} 4>&{from_it}; exec "$@"'
         self.process = subprocess.Popen(
             ["bash", "-c", moved, "bash", CHROMIUM, "--headless=new", "--no-sandbox",
              "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -41,7 +41,9 @@ class Browser:
         self.events = []
         targets = self.call("Target.getTargets")["targetInfos"]
         target = next(t["targetId"] for t in targets if t["type"] == "page")
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Network"):
             self.call(f"{domain}.enable")
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
@@ -89,7 +91,9 @@ class Browser:
     def until(self, expression, seconds=20):
         """Wait until an expression is true."""
         end = time.monotonic() + seconds
-        question = f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()"
+        question = (
+            f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()"
+        )
         while not self.ask(question):
             assert time.monotonic() < end, f"never true: {expression}; {self.complaints()}"
             time.sleep(0.02)

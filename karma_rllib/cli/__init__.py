@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
+from karma_rllib.cli import seeing
+
 BAD_INPUT = 2
 
 app = typer.Typer(
@@ -298,6 +300,9 @@ def list_(
     from karma_rllib.cli import listing
 
     listing.show(topic.value, section)
+
+
+seeing.add_to(app, _speaks)
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ class Onlooker:
     def look(self, now: Moment, b: int = 0) -> Look:
         """The look of a moment; a moment without a reward begins an episode."""
         frame, events, N = now.frame, now.events, len(now.frame.head)
-        columns = {name: np.zeros(N) for name in PER_AGENT}
+        columns: dict[str, Any] = {name: np.zeros(N) for name in PER_AGENT}
         columns |= {"row": frame.pos[:, 0], "col": frame.pos[:, 1], "head": frame.head}
         flags = FROZEN * frame.frozen + PRESENT * frame.present
         flags = flags + SHIELD * getattr(frame, "shield", np.zeros(N, bool))
@@ -197,7 +197,7 @@ def film_of(looks: Iterable[Look], tracks: dict[str, np.ndarray]) -> dict[str, A
             (f, int(i), int(j), int(look.debt[i, j])) for i, j in np.argwhere(look.debt != owed)
         ]
         tiles, debt = look.tiles, look.debt
-        now = {"shots": look.shots, "hits_now": look.hits, "gifts": look.gifts}
+        now: dict[str, Any] = {"shots": look.shots, "hits_now": look.hits, "gifts": look.gifts}
         for name, rows in now.items():
             lists[name] += [(f, *row) for row in rows]
         lists["lit"] += [(f, cell) for cell in look.lit]

@@ -294,7 +294,7 @@ class Painter {
     const s = this.cell, R = this.stage.view.radius;
     const x = (agent.col - R) * s + s / 2, y = (agent.row - R) * s + s / 2, side = (2 * R + 1) * s;
     if (options.showView && R > 0) {
-      ctx.fillStyle = "rgba(8,10,16,.5)";
+      ctx.fillStyle = "rgba(8,10,16,.38)";
       ctx.beginPath();
       ctx.rect(0, 0, this.canvas.width, this.canvas.height);
       ctx.rect(x, y, side, side);
