@@ -168,6 +168,13 @@ def _load(folder: RunFolder) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def trial_results(trial: Path) -> list[dict[str, Any]]:
+    """Results of one trial, a flat row per iteration, what was lived twice only once."""
+    path = trial / "result.json"
+    rows = [flatten(row) for row in _read_results(path)] if path.is_file() else []
+    return _last_life(rows)
+
+
 def _read_results(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         row = _parse(line)

@@ -288,12 +288,27 @@ def suites(
     scoring.show(names or [], write)
 
 
+@app.command()
+@_speaks
+def export(
+    policy: Annotated[
+        str, typer.Argument(help="A checkpoint, a trial's folder, or an address: latest:RUN_DIR.")
+    ],
+    directory: Annotated[Path, typer.Argument(help="Folder for the policy's two files.")],
+) -> None:
+    """Write a trained policy as two files that act without Ray."""
+    from karma_rllib.cli import listing
+
+    listing.export(policy, directory)
+
+
 @app.command(name="list")
 @_speaks
 def list_(
     topic: Annotated[Topic, typer.Argument(help="What to list.")],
     section: Annotated[
-        str | None, typer.Argument(help="With params: one section, e.g. mirror.")
+        str | None,
+        typer.Argument(help="With params: one section, e.g. mirror; with policies: a run folder."),
     ] = None,
 ) -> None:
     """List what there is to choose from; `params` is the reference of all keys."""

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 WIDTH = 120  # columns where the output is not a terminal
 WORLDS = 32  # played side by side at most
-POLICY_FOLDER = "policy"
-POLICIES = f"checkpoint_*/{POLICY_FOLDER}/policy.json"  # in a trial's folder
+POLICIES = "checkpoint_*/policy/policy.json"  # in a trial's folder
 FILM_SIDE, FILM_LENGTH = 320, 300  # of a picture [pixels], of a film [pictures]
 
 
@@ -53,17 +52,12 @@ def find_policy(path: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    if not path.exists():
-        raise ConfigError(f"{path}: no such checkpoint")
-    for folder in (path, path / POLICY_FOLDER):
-        if (folder / "policy.json").is_file():
-            return folder
-    newest = max(path.glob(POLICIES), default=None)
-    if newest is None:
-        raise ConfigError(
-            f"{path}: holds no trained policy (name a checkpoint_... folder or the trial around it)"
-        )
-    return newest.parent
+    from karma_rllib.nets.policies import find_folder
+
+    try:
+        return find_folder(path)
+    except ValueError as err:
+        raise ConfigError(str(err)) from None
 
 
 def open_policy(path: Path, seed: int) -> tuple[Policy, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 import typing
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -37,6 +38,9 @@ def show(topic: str, section: str | None = None) -> None:
     # Markup would swallow units: they stand in brackets.
     width = None if sys.stdout.isatty() else WIDTH
     console = Console(width=width, markup=False, highlight=False, emoji=False)
+    if section is not None and topic == "policies":
+        _policies_in(console, Path(section))
+        return
     if section is not None and topic != "params":
         raise ConfigError(f"karma list {topic} takes no further argument, but got '{section}'")
     if topic == "params":
@@ -70,6 +74,55 @@ def _scenarios() -> list[tuple[str, str]]:
     from karma_rllib.envs import scenarios
 
     return [(one.name, f"{one.about} ({one.suite})") for one in scenarios.scenarios().values()]
+
+
+def _policies() -> list[tuple[str, str]]:
+    from karma_rllib.envs.bots import list_bots
+    from karma_rllib.nets.policies import SCHEMES
+
+    bots = [
+        (f"bot://{name}", f"{about} ({world})")
+        for world in worlds.list_worlds()
+        for name, about in list_bots(world).items()
+        if name != "random"
+    ]
+    return [(uri, about) for uri, about in SCHEMES.items() if uri != "bot://"] + bots
+
+
+def _policies_in(console: Console, run_dir: Path) -> None:
+    """Print the trained policies under a folder."""
+    from karma_rllib.nets.policies import list_policies
+
+    try:
+        found = list_policies(run_dir)
+    except ValueError as err:
+        raise ConfigError(str(err)) from None
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in ("policy", "agent-steps", "condition", "seed", "world"):
+        table.add_column(head, no_wrap=head == "policy", overflow="fold")
+    for policy in found:
+        about, world = policy.about, policy.about.get("world", {})
+        place = policy.folder.parent if policy.folder else run_dir
+        inside = place.relative_to(run_dir.resolve())
+        where = f"{world.get('name', '?')} {world.get('profile') or ''}".strip()
+        cells = (str(inside), policy.version, about.get("condition"), about.get("seed"), where)
+        table.add_row(*(str(cell) for cell in cells))
+    console.print(table)
+
+
+def export(uri: str, directory: Path) -> None:
+    """Write a policy's two files to a folder and say so.
+
+    Raises:
+        ConfigError: there is no such policy, or the folder already holds one.
+    """
+    from karma_rllib.nets import policies
+
+    try:
+        where = policies.export(uri, directory)
+    except (ValueError, OSError) as err:
+        raise ConfigError(str(err)) from None
+    Console(markup=False, highlight=False).print(f"policy: {where}", soft_wrap=True)
 
 
 _LISTS = {

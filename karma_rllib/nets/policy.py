@@ -3,10 +3,11 @@
     policy.safetensors   the network's parameters
     policy.json          widths, observation shapes, action floor, and where it was trained
 
-Neither holds code: loading runs nothing but this module. A loaded `Policy` takes and gives NumPy
-arrays and needs no ray; it is a pure step over an explicit state, but for its random draws. A
-policy that was trained with an external memory acts here without one: it reads nothing, which is
-what it saw in training in all frames but those right after it was zapped.
+Neither holds code: loading runs nothing but this module, and a pickle is refused unread. A loaded
+`Policy` takes and gives NumPy arrays and needs no ray. A state begun with `rows` also carries what
+the policy's chances belong to: then it is a pure step over an explicit state. A policy that was
+trained with an external memory acts here without one: it reads nothing, which is what it saw in
+training in all frames but those right after it was zapped.
 
 Shapes: n agents, A actions; grid (n, H, W, C), vec (n, D).
 """
@@ -26,12 +27,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from karma_rllib.nets.net import MirrorNet, NetSpec
+from karma_rllib.worlds.rng import uniforms
 
 FORMAT, VERSION = "karma_rllib.policy", 1
 WEIGHTS, DESCRIPTION = "policy.safetensors", "policy.json"
 
 Obs = Mapping[str, NDArray[Any]]
-PolicyState = dict[str, NDArray[np.float32]]
+PolicyState = dict[str, NDArray[Any]]
+CHANCES = ("rows", "steps")  # of a state: whose chances, int64 (n,), and acts so far, int64 (n,)
+CHANCE_STREAM = 2000  # of the counter generator; samplers and bots use others
+PICKLES = (b"\x80", b"PK", b"\x1f\x8b")  # first bytes: of a pickle, of archives around one
 
 
 class Policy:
@@ -53,7 +58,7 @@ class Policy:
         greedy: bool = False,
     ) -> None:
         self.net, self.meta, self.greedy = net.eval(), dict(meta or {}), greedy
-        self.rng = np.random.default_rng(seed)
+        self.seed, self.rng = seed, np.random.default_rng(seed)
 
     @property
     def obs_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -65,9 +70,19 @@ class Policy:
         """How many actions there are: A."""
         return self.net.num_actions
 
-    def initial_state(self, n: int) -> PolicyState:
-        """State of n agents at the start of an episode: "h" and "c", or {} without memory."""
-        return {k: v.cpu().numpy() for k, v in self.net.initial_state(n).items()}
+    def initial_state(self, n: int, rows: NDArray[np.int64] | None = None) -> PolicyState:
+        """State of n agents at the start of an episode: "h" and "c", none without recurrence.
+
+        Args:
+            n: how many agents.
+            rows: identity of each, int64 (n,): its actions are then drawn with chances that are a
+                function of (seed, identity, step), whoever else is in the batch. None draws from
+                one generator that runs on over all calls.
+        """
+        state: PolicyState = {k: v.cpu().numpy() for k, v in self.net.initial_state(n).items()}
+        if rows is not None:
+            state |= {"rows": np.asarray(rows, np.int64), "steps": np.zeros(n, np.int64)}
+        return state
 
     def step(self, obs: Obs, state: PolicyState) -> tuple[NDArray[np.int64], PolicyState]:
         """Choose actions.
@@ -83,12 +98,17 @@ class Policy:
         Raises:
             ValueError: an observation of another shape.
         """
-        logits, _, state = self.logits(obs, state)
+        logits, _, after = self.logits(obs, state)
+        if "rows" in state:
+            after |= {"rows": state["rows"], "steps": state["steps"] + 1}
         if self.greedy:
-            return logits.argmax(-1), state
+            return logits.argmax(-1), after
         p = np.exp(logits.astype(np.float64)).cumsum(-1)
-        u = self.rng.random((len(p), 1)) * p[:, -1:]
-        return (u >= p).sum(-1), state
+        if "rows" in state:
+            chance = uniforms(self.seed, state["rows"], state["steps"], 1, CHANCE_STREAM)
+        else:
+            chance = self.rng.random((len(p), 1))
+        return (chance * p[:, -1:] >= p).sum(-1), after
 
     def logits(
         self, obs: Obs, state: PolicyState
@@ -105,13 +125,33 @@ class Policy:
             logits, value, after = self.net.step(
                 torch.as_tensor(np.ascontiguousarray(obs["grid"], np.uint8), device=device),
                 torch.as_tensor(np.ascontiguousarray(obs["vec"], np.float32), device=device),
-                {k: torch.as_tensor(x, device=device) for k, x in state.items()},
+                {
+                    k: torch.as_tensor(x, device=device)
+                    for k, x in state.items()
+                    if k not in CHANCES
+                },
             )
         return (
             logits.cpu().numpy(),
             value.cpu().numpy(),
             {k: v.cpu().numpy() for k, v in after.items()},
         )
+
+    def fit(self, world: Any) -> None:
+        """Refuse a world or lifetime that differs in shapes, or in what they mean.
+
+        Raises:
+            ValueError: a shape differs, or an action, a plane or an entry has another name.
+        """
+        world = getattr(world, "world", world)
+        self.check(world.obs_shapes, world.num_actions)
+        for kind, names in self.meta.get("names", {}).items():
+            for k, (mine, other) in enumerate(zip(names, getattr(world, kind), strict=False)):
+                if mine != other:
+                    raise ValueError(
+                        f"the policy knows entry {k} of {kind} as {mine!r} but in {world.name} it "
+                        f"is {other!r}: it was trained in another world."
+                    )
 
     def check(self, obs_shapes: Mapping[str, tuple[int, ...]], num_actions: int) -> None:
         """Refuse a world in which this policy cannot act.
@@ -145,7 +185,7 @@ def save_policy(
         net: the network; on any device.
         directory: made if missing; older files in it are replaced.
         meta: JSON data on its origin, for example {"world": {"name": ..., "params": ...},
-            "action_names": [...], "condition": ..., "seed": ...}.
+            "names": names_of(world), "condition": ..., "seed": ...}.
 
     Returns:
         The directory.
@@ -178,6 +218,12 @@ def save_policy(
     return directory
 
 
+def names_of(world: Any) -> dict[str, list[str]]:
+    """What actions, planes and vector entries of a world mean, for the `meta` of a policy file."""
+    kinds = ("action_names", "plane_names", "vec_names")
+    return {kind: list(getattr(world, kind)) for kind in kinds}
+
+
 def load_policy(
     path: str | Path,
     *,
@@ -195,7 +241,7 @@ def load_policy(
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the files are not a policy, or do not fit each other.
+        ValueError: the files are not a policy, do not fit each other, or hold a pickle.
     """
     directory = Path(path)
     if directory.suffix in (".json", ".safetensors"):
@@ -204,6 +250,13 @@ def load_policy(
         if not (directory / name).is_file():
             raise FileNotFoundError(f"there is no {name} in {directory}: it holds no policy.")
     net, meta = _build(directory / DESCRIPTION)
+    with (directory / WEIGHTS).open("rb") as file:
+        head = file.read(9)  # of safetensors: eight bytes of length, then a JSON object
+        if head[8:] != b"{" and head.startswith(PICKLES):
+            raise ValueError(
+                f"{directory / WEIGHTS} holds a pickle, which could run code: it is not read; "
+                "write policies with save_policy or karma export."
+            )
     try:
         net.load_state_dict(load_file(directory / WEIGHTS))
     except (SafetensorError, RuntimeError) as error:

@@ -24,7 +24,8 @@ from ray.rllib.utils.metrics import (
     TIMERS,
 )
 
-from karma_rllib.nets.policy import save_policy
+from karma_rllib import __version__, worlds
+from karma_rllib.nets.policy import names_of, save_policy
 from karma_rllib.plugin.algorithm_config import KarmaConfig
 from karma_rllib.plugin.columns import result_columns
 from karma_rllib.plugin.env_runner import SHARED_MODULE
@@ -154,9 +155,19 @@ class Karma(PPO):
         }
 
     @override(PPO)
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """RLlib's checkpoint, plus `policy/`: the network as safetensors and JSON."""
-        super().save_checkpoint(checkpoint_dir)
+    def save_to_path(self, path: Any = None, **options: Any) -> str:
+        """RLlib's checkpoint, plus `policy/`: the network as safetensors and JSON.
+
+        Both roads write it: Tune's `save_checkpoint` calls this method. A checkpoint on a file
+        system that is not mounted (`filesystem=...`) goes without.
+        """
+        folder = super().save_to_path(path, **options)
+        if options.get("filesystem") is None:
+            self._save_policy(Path(folder) / "policy")
+        return folder
+
+    def _save_policy(self, folder: Path) -> None:
+        """Write the network and where it comes from."""
         weights = self.learner_group.get_weights()[SHARED_MODULE]
         module = self.env_runner_group.local_env_runner.module[SHARED_MODULE]
         module.set_state(weights)
@@ -167,11 +178,20 @@ class Karma(PPO):
                 "params": dict(self.config.arm_world_params),
                 **self.config.kinship_env(),
             },
+            "names": names_of(
+                worlds.make(
+                    self.config.world_name,
+                    profile=self.config.world_profile,
+                    **self.config.arm_world_params,
+                )
+            ),
             "condition": self.config.condition_name,
             "seed": self.config.seed,
             "agent_steps": self.agent_steps,
+            "iteration": self.iteration,
+            "code_version": __version__,
         }
-        save_policy(module.net, Path(checkpoint_dir) / "policy", meta)
+        save_policy(module.net, folder, meta)
 
     @override(PPO)
     def get_state(self, components: Any = None, *, not_components: Any = None, **kw: Any) -> dict:

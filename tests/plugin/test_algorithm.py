@@ -267,12 +267,13 @@ def test_evaluation_plays_whole_episodes_in_worlds_of_its_own(cluster, make_conf
     assert result["counts"]["agent_steps"] == 4 * 4 * 40
 
 
-def test_a_checkpoint_holds_a_policy_that_acts_without_ray(cluster, make_config, tmp_path):
+@pytest.mark.parametrize("road", ["save_checkpoint", "save_to_path"])
+def test_a_checkpoint_holds_a_policy_that_acts_without_ray(cluster, make_config, tmp_path, road):
     from karma_rllib.nets.policy import load_policy
 
     algorithm = make_config(preset="small").build_algo()
     algorithm.train()
-    algorithm.save_checkpoint(str(tmp_path))
+    getattr(algorithm, road)(str(tmp_path))
     net = algorithm.learner_group._learner.module[SHARED_MODULE].net
     runner = algorithm.env_runner_group.local_env_runner
     fragment = runner.sample()[0]
@@ -289,6 +290,7 @@ def test_a_checkpoint_holds_a_policy_that_acts_without_ray(cluster, make_config,
     assert np.array_equal(logits, want[0].numpy())
     assert np.array_equal(value, want[1].numpy())
     assert policy.meta["condition"] == "baseline"
+    assert policy.meta["names"]["action_names"][7] == "zap"
 
 
 @pytest.mark.parametrize(("preset", "arm"), [("tiny", "baseline"), ("small", "karmic")])
