@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from karma_rllib.analysis import debt_figures
+from karma_rllib.analysis import debt_figures, profiles
 from karma_rllib.analysis.curves import binned, over_seeds
 from karma_rllib.analysis.late import BASELINE
 from karma_rllib.analysis.look import (
@@ -149,13 +149,15 @@ def _draw_dots(
 
 
 def draw(comparison: Comparison) -> list[Path]:
-    """Write `curves`, `late` and, where debts mean something, `debts` into the folder.
+    """Write `curves`, `late` and, where they mean something, `profiles` and `debts`.
 
     All are written as PNG and SVG.
     """
     comparison.out_dir.mkdir(parents=True, exist_ok=True)
     written = []
     pictures = {"curves": learning_curves, "late": late_dots}
+    if profiles.shown(comparison):
+        pictures["profiles"] = profiles.profiles
     if debt_figures.shown(comparison):
         pictures["debts"] = debt_figures.debts
     for name, make in pictures.items():

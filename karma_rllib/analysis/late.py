@@ -220,7 +220,8 @@ def karmic(runs: pd.DataFrame) -> bool:
 
 def kinship(runs: pd.DataFrame) -> bool:
     """Whether anybody took a heart, gave anything, or harmed kin."""
-    signs = runs[["hearts", "diamonds", "gifts", "victim_kinship"]]
+    # Tables that were written before there was kinship have no such columns.
+    signs = runs.filter(items=("hearts", "diamonds", "gifts", "victim_kinship"))
     return bool((signs > 0).to_numpy().any())
 
 

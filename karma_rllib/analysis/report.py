@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from karma_rllib.analysis import debt_figures, figures, report_parts, words
+from karma_rllib.analysis import debt_figures, figures, profiles, report_parts, words
 from karma_rllib.analysis.tables import GROUPS, UNITS, bounds, caption, columns_of, number
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ _CURVES = (
     " single seeds. Rates are ratios of sums over bins of agent-steps."
 )
 _DOTS = "Dots: seeds. Tick: mean. Bar: 95 % t interval over seeds. Dotted line: baseline mean."
+_PROFILES = (
+    "Share of an arm's runs whose late window lies above a level; band: pointwise 95 % bootstrap"
+    " over runs (dashed: controls). Where a curve is higher, more runs get there: better for"
+    " cooperation, yield and selectivity, worse for violence."
+)
 _DEBTS = (
     "Thick: mean over seeds. Band or bar: 95 % t interval over seeds, none for a single seed. Thin:"
     " single seeds. A hit is retributive if its victim owed the shooter, else predatory. Dotted:"
@@ -74,7 +79,7 @@ def write_report(
             _table(comparison, group) for group in GROUPS if columns_of(comparison, group)
         ),
         "society": report_parts.society(comparison),
-        "cost": report_parts.cost(comparison),
+        "cost": profiles.seeds_section(comparison) + report_parts.cost(comparison),
         "caption": escape(caption(comparison)),
         "figures": _figures(comparison, command),
         "commands": _commands(comparison, command),
@@ -142,6 +147,8 @@ def _figures(comparison: Comparison, command: str) -> str:
         _figure(comparison, figures.learning_curves, "Learning curves", _CURVES, command),
         _figure(comparison, figures.late_dots, "Late window of every seed", _DOTS, command),
     ]
+    if profiles.shown(comparison):
+        drawn.append(_figure(comparison, profiles.profiles, "Profiles", _PROFILES, command))
     if debt_figures.shown(comparison):
         drawn.append(_figure(comparison, debt_figures.debts, "Who owes whom", _DEBTS, command))
     return "".join(drawn)

@@ -29,7 +29,8 @@ from karma_rllib.analysis import archive, rules, verdict_view
 from karma_rllib.analysis.cells import CELLS, terse
 from karma_rllib.analysis.late import CONTRASTED, contrast_table
 from karma_rllib.analysis.tables import number
-from karma_rllib.config.errors import ConfigError, nearest
+from karma_rllib.config.errors import ConfigError
+from karma_rllib.hints import hint
 
 FOLDER = Path("docs", "results")
 _BLOCK = re.compile(r"(<!-- made: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -79,9 +80,7 @@ def _make(order: str, folder: Path) -> str:
 
 def _known(word: str, options: Iterable[str]) -> str:
     if word not in options:
-        best = nearest(word, options)
-        hint = f"did you mean '{best}'?" if best else f"they are {', '.join(options)}"
-        raise ConfigError(f"there is no column '{word}'; {hint}")
+        raise ConfigError(f"there is no column '{word}'; {hint(word, options)}")
     return word
 
 
