@@ -1,4 +1,4 @@
-"""``karma replay``: the commands that show what agents did.  Light to import, like its package."""
+"""``karma replay | play``: the commands that show what agents do.  Light to import."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 def add_to(app: typer.Typer, speaks: Callable[..., Any]) -> None:
     """Add the commands to the command line; `speaks` turns bad input into a sentence."""
     app.command()(speaks(replay))
+    app.command()(speaks(play))
 
 
 def replay(
@@ -43,3 +44,37 @@ def replay(
             typer.echo(f"written: {viewer.write(found, target, fps)}")
     except (ValueError, OSError) as err:
         raise ConfigError(str(err)) from None
+
+
+def play(
+    world: Annotated[
+        str | None, typer.Option(help="The world; default: that of the policy, or harvest-v0.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="A named parameter set.")] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URI",
+            help="Who plays: a checkpoint, bot://NAME, random:// or none; several take turns.",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the world."),
+    ] = None,
+    kinship: Annotated[str, typer.Option(help="Scheme of relatedness, e.g. families.")] = "none",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of world and players.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Play in letters, not on a page.")
+    ] = False,
+) -> None:
+    """Play among trained agents or bots, on a page that only this machine can open."""
+    from karma_rllib.cli import playing
+
+    who = policy or [playing.NOBODY]
+    session = playing.session_of(world, profile, who, overrides or [], kinship, seed)
+    if terminal:
+        playing.terminal(session)
+    else:
+        playing.serve(session, port)

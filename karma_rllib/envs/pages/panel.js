@@ -38,7 +38,7 @@ function stateOf(agent, stage) {
 }
 
 class Panel {
-  constructor(stage, follow) {
+  constructor(stage, follow, verb = "Follow") {
     this.stage = stage;
     this.rows = [];
     const heads = ["agent", "reward", stage.eats, "hits", "was hit"];
@@ -49,7 +49,7 @@ class Panel {
         const title = `${name}, played by ${stage.policies[n]}`;
         const cells = heads.slice(1).map(() => make("td"));
         const button = make("button", {type: "button", title, "aria-pressed": "false",
-          "aria-label": `Follow ${title}`, onclick: () => follow(n)}, badge(n), stage.policies[n]);
+          "aria-label": `${verb} ${title}`, onclick: () => follow(n)}, badge(n), stage.policies[n]);
         const state = make("span", {class: "state"});
         const row = make("tr", {}, make("td", {}, button, state), ...cells);
         this.rows.push({row, button, state, cells});
