@@ -51,7 +51,7 @@ def _waste(config: ExperimentConfig) -> None:
     if config.world_traits.waste_cells:
         return
     place = f"world '{config.world.profile or config.world.name}' has waste_mode none"
-    if config.world_traits.zap is None:
+    if "waste_mode" not in type(config.world_params).model_fields:
         place = f"world '{config.world.name}' has no waste"
     for name in config.conditions:
         pairs, loss = (

@@ -83,7 +83,6 @@ def _relive(
     N = life.num_agents
     state = {key: np.repeat(x, copies, axis=0) for key, x in seen.state.items()}
     fresh = rng.integers(2**63, size=(P, 1, R), dtype=np.uint64)
-    assert life.traits.zap is not None  # there were crimes
     state["key"] = np.broadcast_to(fresh, (P, 2, R)).reshape(M).copy()
     life.set_state(state)
     agent, victim = (np.repeat(x, copies) for x in (seen.agent, seen.victim))
@@ -93,7 +92,7 @@ def _relive(
     actions = np.repeat(seen.actions, copies, axis=0)
     without = np.tile(np.repeat([False, True], R), P)
     actions[without, agent[without]] = _another(
-        logits.reshape(M, N, -1)[without, agent[without]], life.traits.zap, policy.rng
+        logits.reshape(M, N, -1)[without, agent[without]], life.traits.zaps, policy.rng
     )
     worlds, total, hits = np.arange(M), np.zeros(M), np.zeros(M)
     for k in range(horizon):
@@ -115,10 +114,10 @@ def _spread(x: np.ndarray, copies: int) -> np.ndarray:
     return np.repeat(x, copies, axis=0).reshape(-1, *x.shape[2:])
 
 
-def _another(logits: np.ndarray, zap: int, rng: np.random.Generator) -> np.ndarray:
-    """An action of each row that is not the zap; logits (M, A)."""
+def _another(logits: np.ndarray, zaps: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """An action of each row that is none of the zaps; logits (M, A)."""
     rest = logits.copy()
-    rest[:, zap] = -np.inf
+    rest[:, list(zaps)] = -np.inf
     return draw(rest, rng)
 
 
