@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from karma_rllib.envs.suites import cooperation, maze, memory, navigation, objects
+from karma_rllib.envs.suites import competition, cooperation, maze, memory, navigation, objects
 from karma_rllib.envs.suites.scenario import Scenario
 from karma_rllib.hints import hint
 
-_MODULES = (navigation, maze, memory, objects, cooperation)
+_MODULES = (navigation, maze, memory, objects, cooperation, competition)
 
 
 @cache

@@ -63,7 +63,7 @@ def test_the_time_is_the_shortest_plan_times_the_ratio_of_the_suite(name):
 
 
 HEARTH = worlds.make("kinship-v0")
-OTHER_FACE = {"bonus_charger", "recipe_k2_s1", "recipe_k3_s2", "relay", "rescue"}
+OTHER_FACE = {"bonus_charger", "recipe_k2_s1", "recipe_k3_s2", "relay", "rescue", "predator"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -177,6 +177,26 @@ def test_nobody_has_time_for_two_altars(name):
     for seed in SEEDS:
         result = play(scenarios.scenario(name), seed, ORACLES["disperse"], BOTS)
         assert (result.tally.hearts.sum(0) == 1).all()
+
+
+# --- what the scenarios of competition ask for -------------------------------------------------
+
+
+@pytest.mark.parametrize("suite", ["competition"])
+def test_every_kind_of_rival_is_met_in_every_seat(suite):
+    for scenario in scenarios.suite(suite):
+        met = {(e.group, e.seats) for e in map(scenario.episode, SEEDS)}
+        assert {group for group, _ in met} == {"random", "forager", "raider"}
+        seatings = {tuple(seat == "focal" for seat in seats) for _, seats in met}
+        assert len(seatings) == {"predator": 1, "scarce_3": 3}.get(scenario.name, 2)
+        assert all(set(seats) == {"focal", group} for group, seats in met)
+
+
+def test_a_forager_among_foragers_gets_its_share_of_the_arena():
+    arena = scenarios.scenario("arena_half")
+    seeds = [seed for seed in SEEDS if arena.episode(seed).group == "forager"]
+    shares = [play(arena, seed, BOTS["forager"], BOTS).raw for seed in seeds]
+    assert 0.35 < np.mean(shares) < 0.65
 
 
 # --- scores and names --------------------------------------------------------------------------

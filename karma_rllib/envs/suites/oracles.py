@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from karma_rllib.envs.bots import Policy, RandomPolicy
-from karma_rllib.envs.suites import team_oracles
+from karma_rllib.envs.kinship_bots import KinshipBot
+from karma_rllib.envs.suites import hunters, team_oracles
 from karma_rllib.envs.suites.objects import EVERY
 from karma_rllib.envs.suites.play import Maker
 from karma_rllib.envs.suites.scenario import Episode
@@ -104,6 +105,15 @@ def _sentry(world: Any, episode: Episode, agents: np.ndarray) -> Policy:
     return Sentry(world)
 
 
+def _scripted(name: str) -> Maker:
+    """A bot that knows what it sees and nothing else."""
+
+    def make(world: Any, episode: Episode, agents: np.ndarray) -> Policy:
+        return KinshipBot(name, world.params, seed=world.seed)
+
+    return make
+
+
 ORACLES: dict[str, Maker] = {
     "plan": _follow,
     "mirror": _mirror,
@@ -112,5 +122,11 @@ ORACLES: dict[str, Maker] = {
     "rescue": team_oracles.Rescue,
     "signal": team_oracles.Signal,
     "farmers": team_oracles.Farmers,
+    "hunters": hunters.Hunters,
 }
-BOTS: dict[str, Maker] = {"sentry": _sentry}
+BOTS: dict[str, Maker] = {
+    "sentry": _sentry,
+    "random": random_player,
+    "forager": _scripted("forager"),
+    "raider": _scripted("raider"),
+}

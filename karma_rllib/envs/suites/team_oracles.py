@@ -47,7 +47,7 @@ class Team:
 
     def step(self, obs: Obs, state: Memory) -> tuple[np.ndarray, Memory]:
         """One action for each agent of the team, from the world itself."""
-        self.frame = self.world.frame()
+        self.obs, self.frame = obs, self.world.frame()
         self.free = self.frame.cells == k.EMPTY
         self.taken = {tuple(cell): i for i, cell in enumerate(self.frame.pos.tolist())}
         self.lot = uniforms(self.world.seed, np.zeros(1), np.array([state.t]), len(self.agents))[0]
@@ -89,11 +89,15 @@ class Team:
         if self.pushy and (action := self._downhill(pose, self.field(key))):
             return action
         free = self.free.copy()
-        for cell in self.taken:
+        for cell in self.shunned(i).union(self.taken):
             if cell != pose[:2] and self._inside(cell):
                 free[cell] = False
         around = costs_to_go(free, [Stage(key, verb)])[0]
         return self._downhill(pose, around if around[pose] < FAR else self.field(key))
+
+    def shunned(self, i: int) -> set[Cell]:
+        """Cells that agent i would rather not enter."""
+        return set()
 
     def _downhill(self, pose: Pose, go: np.ndarray) -> str | None:
         """The first possible move that lowers the cost to go; None if there is none."""
