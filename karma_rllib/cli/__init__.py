@@ -281,11 +281,21 @@ def suites(
     write: Annotated[
         Path | None, typer.Option(help="Page to write the table into, between its two marks.")
     ] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="A policy to be judged instead; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="With --policy: episodes per scenario.")] = 16,
+    episodes: Annotated[
+        Path | None, typer.Option(help="With --policy: SQLite file that keeps every episode.")
+    ] = None,
 ) -> None:
-    """Play scenarios with their oracles and at random; print what they score."""
+    """Score policies in the scenarios; without any, the oracles and random play."""
     from karma_rllib.cli import scoring
 
-    scoring.show(names or [], write)
+    if policy:
+        scoring.judge(names or [], policy, seeds, episodes)
+    else:
+        scoring.show(names or [], write)
 
 
 @app.command()
