@@ -16,7 +16,13 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["karma_rllib", "karma_rllib.*"]),
     package_data={
-        "karma_rllib": ["py.typed", "analysis/*.mplstyle", "analysis/*.html", "worlds/*.json", "envs/pages/*"]
+        "karma_rllib": [
+            "py.typed",
+            "analysis/*.mplstyle",
+            "analysis/*.html",
+            "worlds/*.json",
+            "envs/pages/*",
+        ]
     },
     install_requires=[
         "ray[rllib,tune]>=2.60,<2.61",  # the env runner and learner lean on this release

@@ -134,7 +134,5 @@ def _known(found: Found, scenario: Scenario, store: EpisodeStore | None) -> dict
         & (table["code_version"] == __version__)
         & (table["failed"] == "")
     )
-    return {
-        int(seed): float(score)
-        for seed, score in table[mine].groupby("seed")["score"].first().items()
-    }
+    first = table[mine].drop_duplicates("seed")
+    return dict(zip(first["seed"].astype(int), first["score"].astype(float), strict=True))

@@ -26,12 +26,23 @@ def scores(name, maker):
     return scenario.score([r.raw for r in results], [r.group for r in results])
 
 
-@pytest.mark.parametrize("name", NAMES)
+LONG = {"labyrinth_33", "spiral", "scarce_3", "arena_half", "team_4v4"}
+ALL = [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in NAMES]
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_oracle_solves_it_and_random_play_is_well_below(name):
     oracle = scores(name, ORACLES[scenarios.scenario(name).oracle])
     random = scores(name, random_player)
     assert oracle >= SOLVED
     assert random <= oracle / 2
+
+
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_the_oracle_solves_the_first_seeds_of_long_scenarios(name):
+    scenario = scenarios.scenario(name)
+    raws = [play(scenario, seed, ORACLES[scenario.oracle], BOTS).raw for seed in range(3)]
+    assert np.mean(raws) >= SOLVED
 
 
 # --- generators --------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def scarce_3(dice: Dice) -> Episode:
     rival = RIVALS[dice.seed % len(RIVALS)]
     seats = [rival] * 3
     seats[dice.seed // len(RIVALS) % 3] = FOCAL
-    return replace(_match(dice, board, 10, 1, cost_move=0.0, freeze=40), seats=tuple(seats))
+    return replace(_match(dice, board, 6, 1, cost_move=0.0, freeze=40), seats=tuple(seats))
 
 
 def arena_half(dice: Dice) -> Episode:
