@@ -182,6 +182,32 @@ _LEARNER = (
     ),
 )
 
+_PROBE = (
+    Row("probe/zaps", "", "zaps", "", "hits of the probed iteration; 0.0 before the first"),
+    Row("probe/dv_out", "mean V(o^A_t+1) - V(o^V_t+1)", "reward", "", "value asymmetry of a hit"),
+    Row(
+        "probe/auroc_z",
+        "mean over folds AUROC(w . z)",
+        "1",
+        "",
+        "attacker against victim, a linear probe of z, folds of whole episodes; 0.5: cannot tell",
+    ),
+    Row(
+        "probe/align_ratio",
+        "mean ||za_p - zv_p||^2 / mean ||za_p - zv_q||^2",
+        "1",
+        "",
+        "as `mirror/align_ratio`, in every condition",
+    ),
+    Row(
+        "probe/effective_rank",
+        "exp(-sum_i p_i ln p_i), p_i = s_i / sum s",
+        "1",
+        "higher",
+        "of the latents of attackers and victims",
+    ),
+)
+
 _TVT = (
     Row("tvt/loss", "-sum obj / M", "1", "", "policy loss of blame for acts of older fragments"),
     Row("tvt/retro_ratio", "mean rho", "1", "", "of those acts; 1: the policy has not moved since"),
@@ -231,13 +257,14 @@ TABLE: dict[str, Row] = {
         *_LEARNER_COUNTS,
         *_MIRROR,
         *_LEARNER,
+        *_PROBE,
         *_TVT,
     )
 }
 
 FAMILIES = (
     *("social", "kinship", "matchmaker", "tvt", "match"),
-    *("mirror", "role", "ppo", "policy", "counts"),
+    *("mirror", "role", "ppo", "policy", "probe", "counts"),
 )
 
 

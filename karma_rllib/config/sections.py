@@ -216,6 +216,9 @@ class Budget(Section):
     late_fraction: float = Field(
         default=0.2, gt=0, le=1, description="last part of a run that results are read from"
     )
+    probe_every: int = Field(
+        default=0, ge=0, description="period of the columns `probe/` [iterations]; 0: off"
+    )
     eval_episodes: int = Field(
         default=20, ge=0, description="episodes per world played after training by `karma evaluate`"
     )

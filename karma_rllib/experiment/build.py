@@ -39,6 +39,7 @@ def build_algorithm_config(
         .ppo(**config.ppo.as_dict())
         .condition(condition)
         .start_from(start_from)
+        .probes(every=config.budget.probe_every)
     )
     algorithm.debugging(seed=seed, log_level="ERROR")
     algorithm.env_runners(num_env_runners=resources.num_env_runners)

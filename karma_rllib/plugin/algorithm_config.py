@@ -71,6 +71,7 @@ class KarmaConfig(PPOConfig):
         self.tvt_settings: dict[str, Any] = schema.Tvt().model_dump()
         self.condition_name = "baseline"
         self.start_from_path: str | None = None
+        self.probe_every = 0
         self.max_seq_len, self.action_floor, self.adam_eps = 32, 0.0, 1e-5
         self.minibatch_agent_steps = 2048
         self.environment(ENV_NAME, disable_env_checking=True)
@@ -181,6 +182,13 @@ class KarmaConfig(PPOConfig):
     def start_from(self, path: str | None) -> KarmaConfig:
         """Branch from a checkpoint: weights, optimiser, worlds, counters."""
         self.start_from_path = path
+        return self
+
+    def probes(self, every: int = 0) -> KarmaConfig:
+        """Look into the network every so many iterations, in columns `probe/`; 0: never."""
+        if every < 0:
+            raise ValueError(f"probes(every={every}) must be at least 0 iterations.")
+        self.probe_every = every
         return self
 
     def ppo(self, **settings: Any) -> KarmaConfig:

@@ -19,7 +19,7 @@ from karma_rllib.plugin.stats import FAMILIES, START
 def result_columns(
     result: dict[str, Any], module_id: str, last: dict[str, Any]
 ) -> dict[str, dict[str, float]]:
-    """Columns `counts`, `social`, `matchmaker`, `tvt`, `mirror`, `role`, `ppo`, `policy`.
+    """Columns `counts`, `social`, `matchmaker`, `tvt`, `mirror`, `role`, `ppo`, and so on.
 
     Args:
         result: RLlib's result of one iteration.

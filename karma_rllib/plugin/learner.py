@@ -24,6 +24,7 @@ from torch import Tensor
 from karma_rllib.nets.losses import ppo_loss
 from karma_rllib.plugin.allocator import keep_freed_memory
 from karma_rllib.plugin.auxiliary import Auxiliary
+from karma_rllib.plugin.cheap_probes import CheapProbes
 from karma_rllib.plugin.connectors import ACTIVE, Advantages, FragmentsToBatch, Transport
 from karma_rllib.plugin.env_runner import SHARED_MODULE
 from karma_rllib.plugin.minibatches import Minibatches
@@ -51,6 +52,7 @@ class KarmaLearner(PPOTorchLearner):
         self.averages = Averages()
         self.timesteps: dict[str, Any] = {}
         self.auxiliary = Auxiliary.of(config, learner_index=self._learner_index)
+        self.probes = CheapProbes(config.probe_every, int(config.seed or 0), self._learner_index)
         settings = config.tvt_settings
         self.retro = Retro(config.clip_param, settings["retro_dual_clip"], self.device)
         for piece in (
@@ -64,6 +66,7 @@ class KarmaLearner(PPOTorchLearner):
                 zaps=config.world_traits().zaps,
             ),
             self.auxiliary.connector(),
+            *self.probes.connectors(),
             FragmentsToBatch(SHARED_MODULE, self.device, labels=self.auxiliary.needs_labels),
             self.retro.connector(),
         ):
@@ -97,6 +100,7 @@ class KarmaLearner(PPOTorchLearner):
         self.timesteps = timesteps
         self.averages.clear()
         self.auxiliary.at(timesteps)
+        self.probes.iteration = self.auxiliary.iteration
 
     @override(Learner)
     def _create_iterator_if_necessary(
@@ -202,6 +206,7 @@ class KarmaLearner(PPOTorchLearner):
         net = self.module[SHARED_MODULE].unwrapped().net
         self.auxiliary.diagnose(net, self.averages)
         self.averages.add("tvt", self.retro.stats())
+        self.averages.add("probe", self.probes.measure(net))
         for (family, name), value in self.averages.means().items():
             self.metrics.log_value((SHARED_MODULE, family, name), value, window=1)
             if (family, name) == ("ppo", "kl"):  # where RLlib looks for it

@@ -42,6 +42,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "role": ("loss", "accuracy"),
     "policy": (),
+    "probe": ("zaps", "dv_out", "auroc_z", "align_ratio", "effective_rank"),
     "tvt": (
         "loss",
         "retro_ratio",
@@ -54,7 +55,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 # What a column holds before its first measurement, where that is not 0.
-START = {"norm_ratio": 1.0, "align_ratio": 1.0, "retro_ratio": 1.0, "retro_ess": 1.0}
+START = {
+    "norm_ratio": 1.0,
+    "align_ratio": 1.0,
+    "retro_ratio": 1.0,
+    "retro_ess": 1.0,
+    "auroc_z": 0.5,
+}
 
 
 class Averages:

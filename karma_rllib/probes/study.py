@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from karma_rllib import worlds
+from karma_rllib.analysis import linear
 from karma_rllib.credit.params import TvtParams
 from karma_rllib.nets.net import MirrorNet
 from karma_rllib.nets.policy import Policy
-from karma_rllib.probes import linear, picture, replayed, similarity, transfer, values
+from karma_rllib.probes import picture, replayed, similarity, transfer, values
 from karma_rllib.probes.capture import Capture, play
 from karma_rllib.probes.features import look, untrained
 from karma_rllib.worlds.harvest_names import action_names, plane_names, vec_names

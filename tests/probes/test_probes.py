@@ -7,9 +7,10 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from karma_rllib.analysis import linear
 from karma_rllib.nets.net import MirrorNet, NetSpec
 from karma_rllib.nets.policy import Policy, save_policy
-from karma_rllib.probes import capture, linear, picture, similarity, study, transfer, values, view
+from karma_rllib.probes import capture, picture, similarity, study, transfer, values, view
 from karma_rllib.probes.features import look
 
 WORLD = {"world": "harvest-v0", "profile": "gathering", "max_steps": 60}
