@@ -16,7 +16,7 @@ from karma_rllib.analysis.store import FOCAL, EpisodeStore, Key, Row, name_of
 from karma_rllib.config import ConfigError
 from karma_rllib.envs.suites.oracles import BOTS
 from karma_rllib.envs.suites.play import Result, play
-from karma_rllib.envs.suites.scenario import SEEDS, Episode, Scenario
+from karma_rllib.envs.suites.scenario import SEEDS, Episode, Scenario, measures
 from karma_rllib.nets.policies import BOT_VERSION, Found, locate, open_found
 
 
@@ -107,6 +107,7 @@ def _rows(found: Found, scenario: Scenario, seed: int, result: Result) -> list[R
     tally, key = result.tally, _key(found, scenario, seed)
     score = (result.raw - scenario.chance) / (1 - scenario.chance)
     hearts, returns = tally.hearts.sum(0), tally.rewards.sum(0)
+    told = measures(scenario.episode(seed), tally, result.raw)
     return [
         Row(
             key,
@@ -115,7 +116,9 @@ def _rows(found: Found, scenario: Scenario, seed: int, result: Result) -> list[R
             float(returns[i]),
             float(returns[i]),
             result.steps,
-            {"ate": float(hearts[i])} | {k: float(v[i]) for k, v in tally.sums.items() if v[i]},
+            told
+            | {"ate": float(hearts[i])}
+            | {k: float(v[i]) for k, v in tally.sums.items() if v[i]},
         )
         for i in np.flatnonzero(scenario.episode(seed).focal)
     ]

@@ -1,6 +1,7 @@
 """Scenarios can be solved, cannot be solved by chance, and ask for what they say they ask for."""
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from karma_rllib.envs.suites.canvas import AHEAD
 from karma_rllib.envs.suites.oracles import BOTS, ORACLES, random_player
 from karma_rllib.envs.suites.paths import FAR, Stage
 from karma_rllib.envs.suites.play import play
-from karma_rllib.envs.suites.scenario import SEEDS, SOLVED
+from karma_rllib.envs.suites.scenario import SEEDS, SOLVED, measures
 
 NAMES = list(scenarios.scenarios())
 
@@ -220,6 +221,33 @@ def test_chance_is_taken_off_and_groups_count_alike():
     assert cue.score([0, 0]) == 0
     far = scenarios.scenario("open_far")
     assert far.score([1, 1, 1, 0], ["a", "a", "a", "b"]) == 0.5
+
+
+def test_the_way_of_an_oracle_is_as_long_as_it_must_be_and_a_detour_counts_less():
+    near = scenarios.scenario("open_near")
+    episode = near.episode(0)
+    straight = play(near, 0, ORACLES["plan"], BOTS).tally
+    assert measures(episode, straight, 1.0)["spl"] == 1
+    late = replace(straight, rewards=np.roll(straight.rewards, 5, 0))
+    assert measures(episode, late, 1.0)["spl"] == episode.shortest / (episode.shortest + 5)
+    half = measures(episode, straight, 2 / 3)["spl"]  # more was to be had: all steps count
+    assert half == 2 / 3 * episode.shortest / episode.params["max_steps"]
+
+
+def test_equal_shares_have_no_gini_and_one_owner_of_four_three_quarters():
+    commons = scenarios.scenario("commons")
+    tally = play(commons, 0, ORACLES["farmers"], BOTS).tally
+    for hearts, gini in (([3, 3, 3, 3], 0.0), ([0, 12, 0, 0], 0.75)):
+        told = measures(commons.episode(0), replace(tally, hearts=np.array([hearts])), 1.0)
+        assert told["gini"] == gini
+
+
+def test_a_recipe_found_late_shows_in_the_second_half():
+    recipe = scenarios.scenario("recipe_k2_s1")
+    tally = play(recipe, 0, ORACLES["plan"], BOTS).tally
+    early = tally.rewards.copy()
+    early[: len(early) // 2] = 0
+    assert measures(recipe.episode(0), replace(tally, rewards=early), 1.0)["late_minus_early"] > 0
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

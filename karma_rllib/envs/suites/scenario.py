@@ -111,6 +111,30 @@ class Scenario:
         return float(np.clip((mean - self.chance) / (1 - self.chance), 0, 1))
 
 
+def measures(episode: Episode, tally: Tally, raw: float) -> dict[str, float]:
+    """What is told of an episode beside its score.
+
+    `spl`: the raw result times shortest / max(shortest, steps until the last reward, or all steps
+    if more was to be had) (Anderson et al. 2018, "On evaluation of embodied navigation agents");
+    where one agent has a plan and was rewarded.  `late_minus_early`: rewarded steps in the second
+    half minus those in the first, per step: what was learnt on the way.  `gini`: of hearts among
+    the judged, 0 all alike.
+    """
+    focal = episode.focal
+    paid = (tally.rewards[:, focal] > 0).sum(1)  # (T,)
+    half = len(paid) // 2
+    found = {"late_minus_early": float(paid[-half:].mean() - paid[:half].mean()) if half else 0.0}
+    if episode.plan and focal.sum() == 1 and paid.any():
+        used = int(np.flatnonzero(paid)[-1]) + 1 if raw >= 1 else len(paid)
+        found["spl"] = raw * episode.shortest / max(episode.shortest, used)
+    hearts = np.sort(tally.hearts[:, focal].sum(0)).astype(float)
+    if len(hearts) > 1 and hearts.sum() > 0:
+        n = len(hearts)
+        ranks = np.arange(1, n + 1)
+        found["gini"] = float((2 * ranks - n - 1) @ hearts / (n * hearts.sum()))
+    return found
+
+
 def horizon(ratio: float, shortest: int) -> int:
     """Steps allowed: the shortest plan times a ratio, rounded up."""
     return math.ceil(ratio * shortest)
