@@ -37,6 +37,7 @@ class Condition:
         tvt_placebo: what it charges instead of the crime; ``none``: as the experiment's
             ``tvt.placebo`` says.
         harm: what it sends; None: the experiment's ``tvt.harm``.
+        alpha: part of it that is sent; None: the experiment's ``tvt.alpha``.
         matchmaker: how agents are placed at reset.
         zap: whether a zap does anything; False sets the world's `zap_works` to false.
     """
@@ -51,6 +52,7 @@ class Condition:
     tvt: bool = False
     tvt_placebo: Literal["none", "shuffle", "random_time"] = "none"
     harm: Literal["gap", "surprise", "reward", "value"] | None = None
+    alpha: float | None = None
     matchmaker: Literal["off", "debt", "random_pairs", "anti"] = "off"
     zap: bool = True
 
@@ -114,6 +116,12 @@ _ROWS = (
     Condition("no_zap", "baseline in a world where a zap neither harms nor helps", zap=False),
     Condition("cap_only", "the projector without any auxiliary loss: must equal baseline"),
     Condition("tvt", "when punished, recall the crime and carry the loss back to it", tvt=True),
+    Condition(
+        "memory",
+        "the memory of tvt alone: it is recalled and read, but nothing is carried back",
+        tvt=True,
+        alpha=0.0,
+    ),
     Condition(
         "matchmaker",
         "debtor and creditor start an episode side by side; nothing is carried back",

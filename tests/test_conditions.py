@@ -20,6 +20,7 @@ NAMES = [
     "no_zap",
     "cap_only",
     "tvt",
+    "memory",
     "matchmaker",
     "karmic",
     "tvt_shuffle",

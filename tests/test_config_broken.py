@@ -20,6 +20,8 @@ SENTENCES = {
     "misspelt_harm": "did you mean 'surprise'?",
     "more_shares_than_slots": "line 5: `tvt.read_top_k` is 5, but a memory has only",
     "pair_beyond_the_beam": "line 4: `matchmaker.pair_distance` is 9, but the beam reaches only",
+    "reads_without_lstm": "line 3: `tvt.match` is hung, whose memory is asked by an LSTM, but the "
+    "network has none",
     "recall_without_keys": "line 5: `tvt.key_weight` is 0, but match soft recalls by keys",
     "binary": "not a text file",
     "broken_without_waste": "line 3: `conditions`: 'broken' pairs zapping a rival with cleaning",
@@ -42,6 +44,8 @@ SENTENCES = {
     "matchmaker_on": "line 4: unknown key `matchmaker.mode` (value 'debt'); what rigs spawns is "
     "the condition's",
     "memory_before_the_hit": "line 4: `mirror.align_layer` is h, the memory after a hit, but",
+    "memory_below_episode": "line 5: `tvt.memory_slots` is 99, but `tvt.match` hung remembers "
+    "every step of an episode, 100 here",
     "memory_without_lstm": "line 4: `mirror.align_layer` is h, the memory, but the network has",
     "minibatch_above_batch": "line 3: `ppo.minibatch` is 2048, but a learner's batch has only 80",
     "mirror_never_acts": "line 4: `mirror.aux_start_step` is 2000000, but an arm lasts 1500000",
@@ -54,7 +58,11 @@ SENTENCES = {
     "no_zap_to_take_away": "line 3: `conditions`: 'no_zap' makes zaps idle, but world 'match-v0'",
     "number_as_key": "line 4: the key '3' is not a word",
     "only_comments": "the file is empty",
+    "parts_of_episodes": "line 5: `ppo.rollout` is 128, but `tvt.match` hung transports value "
+    "within whole episodes, of 100 env-steps here",
     "payment_that_never_pays": "line 5: `matchmaker.payment` is 1.0, but payment_mode scale",
+    "placebo_without_punishment": "line 5: `conditions`: 'tvt_shuffle' changes what a punishment "
+    "sends back",
     "python_object": "line 2: not valid YAML",
     "same_condition_twice": "line 3: `conditions` names 'karma' twice",
     "same_seed_twice": "line 3: `seeds` holds 7 twice",

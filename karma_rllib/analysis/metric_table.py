@@ -241,6 +241,14 @@ _TVT = (
     ),
     Row("tvt/role_loss", "CE(W_y c, y)", "nats", "lower", "roles told from contexts c"),
     Row("tvt/role_accuracy", "mean 1[argmax W_y c = y]", "1", "higher", "on the same frames"),
+    Row(
+        "tvt/rebuild_loss",
+        "mean BCE(planes) + mean (vec - vec^)^2",
+        "1",
+        "lower",
+        "observations told from z (match hung)",
+    ),
+    Row("tvt/read_strength", "mean beta", "1", "", "of all reads (match hung)"),
 )
 
 #: Every documented column by key.

@@ -167,6 +167,8 @@ def _society(config: ExperimentConfig) -> None:
             f"`tvt.exclusion` is {tvt.exclusion}, but at gamma {ppo.gamma:g} and gae_lambda "
             f"{ppo.gae_lambda:g} that horizon has no end: give it as a number of env-steps"
         )
+    if tvt.match == "hung" and transports:
+        _reads(config)
     if transports and tvt.match == "soft" and tvt.key_weight == 0:
         raise ConfigError(
             "`tvt.key_weight` is 0, but match soft recalls by keys, which would stay random; give "
@@ -181,6 +183,32 @@ def _society(config: ExperimentConfig) -> None:
 
 def _kinship(config: ExperimentConfig) -> None:
     config.kinship.check_agents(config.num_agents)
+
+
+def _reads(config: ExperimentConfig) -> None:
+    """What an episodic memory with read heads needs of network, fragments and arms."""
+    module, tvt, steps = config.module, config.tvt, config.world_params.max_steps  # type: ignore[attr-defined]
+    if module.lstm == 0 or (module.preset == "tiny" and module.lstm is None):
+        raise ConfigError(
+            "`tvt.match` is hung, whose memory is asked by an LSTM, but the network has none; set "
+            "`module.lstm` or choose a preset with one (seed, small)"
+        )
+    if config.ppo.rollout % steps:
+        raise ConfigError(
+            f"`ppo.rollout` is {config.ppo.rollout}, but `tvt.match` hung transports value within "
+            f"whole episodes, of {steps} env-steps here; set it to a multiple of that"
+        )
+    if tvt.memory_slots < steps:
+        raise ConfigError(
+            f"`tvt.memory_slots` is {tvt.memory_slots}, but `tvt.match` hung remembers every step "
+            f"of an episode, {steps} here; give it as many slots"
+        )
+    for row in map(conditions.condition, config.conditions):
+        if row.tvt_placebo != "none" or row.harm is not None:
+            raise ConfigError(
+                f"`conditions`: '{row.name}' changes what a punishment sends back, but `tvt.match` "
+                "hung knows no punishments; leave it out or choose another match"
+            )
 
 
 def _batch(config: ExperimentConfig) -> None:

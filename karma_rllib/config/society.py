@@ -72,18 +72,36 @@ class Matchmaker(Section):
 class Tvt(Section):
     """External memory and semantic value transport: whom a punishment is traced back to."""
 
-    match: Literal["hard_opp", "hard_role", "soft"] = Field(
+    match: Literal["hard_opp", "hard_role", "soft", "hung"] = Field(
         default="hard_opp",
-        description="recall own attacks on the punisher, on anybody, or what resembles them most",
+        description="recall own attacks on the punisher, on anybody, or what resembles them most; "
+        "hung: any step of the episode, through learned read heads (Hung et al.)",
     )
-    memory_slots: int = Field(default=1000, ge=1, le=100_000, description="events per agent")
+    memory_slots: int = Field(
+        default=1000, ge=1, le=100_000, description="events per agent; with hung: steps"
+    )
     memory_persist: bool = Field(default=True, description="the memory outlives episodes")
     memory_read: bool = Field(default=True, description="what is recalled enters the network")
     key_dim: int = Field(default=32, ge=1, le=1024, description="width of keys and queries")
     key_weight: float = Field(
         default=0.1, ge=0, description="factor on the loss that teaches keys and queries"
     )
-    read_top_k: int = Field(default=5, ge=1, description="crimes that share one punishment")
+    read_top_k: int = Field(
+        default=5, ge=1, description="crimes that share one punishment; with hung: steps of a read"
+    )
+    read_heads: int = Field(default=3, ge=1, le=64, description="read heads (hung)")
+    read_strength: float = Field(
+        default=0.7, gt=0, le=100, description="strength with which untrained heads read (hung)"
+    )
+    strength_threshold: float = Field(
+        default=2.0, ge=0, description="least strength of a read that transports value (hung)"
+    )
+    strength_cost: float = Field(
+        default=5e-5, ge=0, description="factor on the loss of reads stronger than 2 (hung)"
+    )
+    rebuild_weight: float = Field(
+        default=1.0, ge=0, description="factor on the loss of telling the observation from z (hung)"
+    )
     beta: float = Field(default=10.0, ge=0, description="sharpness of their shares")
     tau_age: float = Field(
         default=2000.0, gt=0, description="age that costs one unit of score [env-steps]"

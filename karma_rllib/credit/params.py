@@ -164,4 +164,6 @@ def under(section: Mapping[str, Any], row: Condition) -> TvtParams:
         own["placebo"] = row.tvt_placebo
     if row.harm is not None:
         own["harm"] = row.harm
+    if row.alpha is not None:
+        own["alpha"] = row.alpha
     return TvtParams.of(own)

@@ -5,7 +5,8 @@
 z is the only path from the observation to policy and value: there is no skip around it. Two
 observations with the same z (and the same memory) are therefore acted on and valued alike,
 which is what makes an alignment of two z's consequential. What an external memory gave back (see
-`nets.memory`) joins behind z, in the frames in which something was read.
+`nets.memory`) joins behind z, in the frames in which something was read; what an episodic memory
+gives back in every frame (see `nets.episodic`) joins behind h.
 
 Shapes: M frames; S sequences of T frames; grid (H, W, C); D entries of vec; F width of phi;
 Z width of z; A actions. Presets differ only in a `NetSpec`; every field can be overridden.
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karma_rllib.nets import planes
+from karma_rllib.nets.episodic import EpisodicReads, Read, ReadSpec, empty_rows, written
 from karma_rllib.nets.masks import floored_log_probs, possible_actions
 from karma_rllib.nets.memory import RoleMemory
 from karma_rllib.nets.spec import PRESETS, NetSpec, make_spec
@@ -50,6 +52,8 @@ class NetOut(NamedTuple):
     """LSTM output, (S, T, lstm); z itself in a network without memory."""
     state: State
     """Recurrent state after the last frame, each (S, lstm); {} without memory."""
+    strength: Tensor | None = None
+    """Strengths of the episodic reads, (S, T, R); None in a network without them."""
 
 
 class MirrorNet(nn.Module):
@@ -71,6 +75,7 @@ class MirrorNet(nn.Module):
             All other weights are the same with and without.
         mask_start: entry of the vector where A entries begin that are 1 for possible actions; only
             these are then drawn, see `nets.masks`. None: every action always is.
+        reads: what an episodic memory looks like, or None for a network without one.
 
     Weights are orthogonal with gain sqrt(2) (LSTM 1, policy 0.01, value 1) and biases 0, as in
     the PPO of OpenAI Baselines; Huang et al. 2022, "The 37 Implementation Details of PPO",
@@ -96,6 +101,7 @@ class MirrorNet(nn.Module):
         seed: int = 0,
         memory_key_dim: int = 0,
         mask_start: int | None = None,
+        reads: ReadSpec | None = None,
     ) -> None:
         super().__init__()
         if not 0.0 <= action_floor < 1.0:
@@ -123,6 +129,9 @@ class MirrorNet(nn.Module):
                 f"mask_start is {mask_start} but {self.num_actions} entries must follow in a vector"
                 f" of {self.vec_size}."
             )
+        if reads is not None and not spec.lstm:
+            raise ValueError("an episodic memory is asked by an LSTM, but module key 'lstm' is 0.")
+        self.read_spec = reads
         with torch.random.fork_rng(devices=[]):  # layer constructors draw; the caller's RNG stays
             self._build(spec)
         self._initialise(torch.Generator().manual_seed(seed))
@@ -145,6 +154,8 @@ class MirrorNet(nn.Module):
         self.z_size = width = spec.projector[-1]
         self.lstm = nn.LSTM(width, spec.lstm, batch_first=True) if spec.lstm else None
         width = spec.lstm or width
+        rows = self.read_spec.heads * self.z_size if self.read_spec else 0
+        width += rows
         self.trunk = _mlp(width, spec.trunk)
         width = (width, *spec.trunk)[-1]
         last = (width, *spec.heads)[-1]
@@ -159,12 +170,16 @@ class MirrorNet(nn.Module):
             if self.memory_key_dim
             else None
         )
+        seen = math.prod(self.grid_shape) + self.vec_size
+        self.reads = (
+            EpisodicReads(spec.lstm, self.z_size, seen, self.read_spec) if self.read_spec else None
+        )
 
     def _initialise(self, generator: torch.Generator) -> None:
         """Orthogonal weights, zero biases; one generator, drawn in order of construction."""
         gains = {"lstm": 1.0, "policy_head": 0.01, "value_head": 1.0, "role_head": 1.0}
         for name, p in self.named_parameters():
-            if name.startswith("memory"):
+            if name.startswith(("memory", "reads")):
                 continue
             if p.ndim < 2:
                 nn.init.zeros_(p)
@@ -178,6 +193,8 @@ class MirrorNet(nn.Module):
         self.entry.initialise(math.sqrt(2.0), generator)
         if self.memory is not None:
             self.memory.initialise(generator)
+        if self.reads is not None:
+            self.reads.initialise(generator)
 
     @property
     def stateful(self) -> bool:
@@ -185,11 +202,19 @@ class MirrorNet(nn.Module):
         return self.lstm is not None
 
     def initial_state(self, n: int, device: torch.device | str | None = None) -> State:
-        """Return the state at the start of an episode: zeros (n, lstm) for "h" and "c", or {}."""
+        """Return the state at the start of an episode: all zeros.
+
+        Returns:
+            "h" and "c" (n, lstm), or {} without LSTM; with an episodic memory also its "memory"
+            (n, U Z) and how many of them are written, "known" (n, 1).
+        """
         if self.lstm is None:
             return {}
         device = device if device is not None else self.value_head.weight.device
-        return {k: torch.zeros(n, self.spec.lstm, device=device) for k in ("h", "c")}
+        state = {k: torch.zeros(n, self.spec.lstm, device=device) for k in ("h", "c")}
+        if self.read_spec is None:
+            return state
+        return state | empty_rows(n, self.read_spec.slots, self.z_size, device)
 
     def encode(self, grid: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
         """Encode single frames.
@@ -258,9 +283,14 @@ class MirrorNet(nn.Module):
         S, T = grid.shape[:2]
         phi, z = self.encode(grid.flatten(0, 1), vec.flatten(0, 1))
         z, phi = z.view(S, T, -1), phi.view(S, T, -1)
-        h, state = self._remember(self._with_read(z, read), state)
-        logits, value = self._heads(h, vec)
-        return NetOut(logits, value, z, phi, h, state)
+        h, after = self._remember(self._with_read(z, read), state)
+        if self.reads is None:
+            logits, value = self._heads(h, vec)
+            return NetOut(logits, value, z, phi, h, after)
+        before = state or self.initial_state(S, z.device)
+        joined, found, rows = self._look_back(h, z, before)
+        logits, value = self._heads(joined, vec)
+        return NetOut(logits, value, z, phi, h, {**after, **rows}, found.strength)
 
     def step(
         self, grid: Tensor, vec: Tensor, state: State, read: Tensor | None = None
@@ -292,9 +322,37 @@ class MirrorNet(nn.Module):
         Returns:
             Log-probabilities (M, A), values (M,) and the next state.
         """
+        if self.reads is not None:
+            return self.decide_reading(z, state, vec)[:3]
         h, state = self._remember_one(self._with_read(z, read), state)
         logits, value = self._heads(h, vec)
         return logits, value, state
+
+    def decide_reading(
+        self, z: Tensor, state: State, vec: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, State, Read]:
+        """`decide` of a network with an episodic memory, for callers that look at what was read.
+
+        Args:
+            z: from `encode`, (M, Z).
+            state: from `initial_state` or the previous step.
+            vec: as in `decide`.
+
+        Returns:
+            Log-probabilities (M, A), values (M,), the next state, and the reads (M, R, U).
+        """
+        h, after = self._remember_one(z, state)
+        joined, found, rows = self._look_back(h[:, None], z[:, None], state)
+        logits, value = self._heads(joined[:, 0], vec)
+        return logits, value, {**after, **rows}, Read(*(x[:, 0] for x in found))
+
+    def _look_back(self, h: Tensor, z: Tensor, state: State) -> tuple[Tensor, Read, State]:
+        """Write z (S, T, Z) and read for h (S, T, lstm): both joined, the reads, the new rows."""
+        assert self.reads is not None
+        rows, known = written(state["memory"], state["known"], z)
+        found = self.reads(h, rows, known)
+        after = {"memory": rows.flatten(1), "known": state["known"] + z.shape[1]}
+        return torch.cat((h, found.content), -1), found, after
 
     def _with_read(self, z: Tensor, read: Tensor | None) -> Tensor:
         """Add what the memory gave back; a row of zeros adds exactly nothing."""
@@ -327,7 +385,7 @@ class MirrorNet(nn.Module):
         return h, {"h": h, "c": c}
 
     def _heads(self, h: Tensor, vec: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Map h (..., lstm or Z) to behaviour log-probabilities (..., A) and values (...)."""
+        """Map h (..., lstm or Z, and reads) to log-probabilities (..., A) and values (...)."""
         x = h if self.lstm is not None else F.relu(h)
         for layer in self.trunk:
             x = F.relu(layer(x))

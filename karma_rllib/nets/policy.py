@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from karma_rllib.nets.episodic import ReadSpec
 from karma_rllib.nets.net import MirrorNet, NetSpec
 from karma_rllib.worlds.rng import uniforms
 
@@ -204,6 +205,7 @@ def save_policy(
         "grid_scale": net.grid_scale,
         "memory_key_dim": net.memory_key_dim,
         "mask_start": net.mask_start,
+        "reads": None if net.read_spec is None else asdict(net.read_spec),
         "meta": dict(meta or {}),
     }
     try:
@@ -285,6 +287,7 @@ def _build(file: Path) -> tuple[MirrorNet, dict[str, Any]]:
             grid_scale=d["grid_scale"],
             memory_key_dim=d.get("memory_key_dim", 0),  # files from before there was a memory
             mask_start=d.get("mask_start"),  # or masks
+            reads=ReadSpec(**d["reads"]) if d.get("reads") else None,
         )
     except KeyError as error:
         raise ValueError(f"{file} is no policy description: key {error} is missing.") from error

@@ -17,6 +17,7 @@ from karma_rllib import config as schema
 from karma_rllib.conditions import CONDITIONS
 from karma_rllib.conditions import condition as find_condition
 from karma_rllib.plugin.env_runner import SHARED_MODULE, BatchedEnvRunner
+from karma_rllib.plugin.episodic import reads_asked
 from karma_rllib.plugin.module import KarmaModule
 from karma_rllib.worlds.face import Traits
 
@@ -233,7 +234,8 @@ class KarmaConfig(PPOConfig):
     @override(PPOConfig)
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """`KarmaModule`; RLlib makes one of it, shared by all agents."""
-        row = CONDITIONS[self.condition_name]
+        row, reads = CONDITIONS[self.condition_name], reads_asked(self)
+        named = row.tvt and reads is None
         return RLModuleSpec(
             module_class=KarmaModule,
             model_config={
@@ -242,7 +244,8 @@ class KarmaConfig(PPOConfig):
                 "grid_scale": self._grid_scale(),
                 "seed": int(self.seed or 0),
                 "max_seq_len": self.max_seq_len,
-                "memory_key_dim": self.tvt_settings["key_dim"] if row.tvt else 0,
+                "memory_key_dim": self.tvt_settings["key_dim"] if named else 0,
+                "reads": reads,
                 "mask_start": self.world_traits().mask_start,
             },
         )

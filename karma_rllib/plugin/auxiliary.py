@@ -72,7 +72,8 @@ class Auxiliary:
         seed = (int(config.seed or 0), learner_index, _BANK_STREAM)
         mirror_on = row.mirror and mirror["weight"] > 0
         role_on = row.role_loss and role["weight"] > 0
-        if not (mirror_on or role_on or row.tvt):
+        names = row.tvt and config.tvt_settings["match"] != "hung"  # whose memory has no names
+        if not (mirror_on or role_on or names):
             return cls(None, None, None, mirror, seed)
         bank = EventBank(mirror["bank_size"], mirror["bank_max_age"], mirror["min_pairs"], seed)
         return cls(
@@ -81,7 +82,7 @@ class Auxiliary:
             RoleTerm(role_spec(role, mirror), bank) if role_on else None,
             mirror,
             seed,
-            MemoryTerm(MemorySpec(config.tvt_settings["key_weight"]), bank) if row.tvt else None,
+            MemoryTerm(MemorySpec(config.tvt_settings["key_weight"]), bank) if names else None,
         )
 
     @property

@@ -40,6 +40,7 @@ from karma_rllib.analysis import social
 from karma_rllib.analysis.debts import DebtBook
 from karma_rllib.analysis.episodes import EpisodeBook
 from karma_rllib.plugin.episodes import EpisodeLog
+from karma_rllib.plugin.episodic import transport_of
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.plugin.memory import memory_of
 from karma_rllib.plugin.sampler import Sampler
@@ -156,6 +157,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
                 keep_states=self.config.mirror_settings["align_layer"] == "h",
                 device=self._device,
                 memory=memory_of(self.config, self.lifetime, net, self._device),
+                transport=transport_of(self.config, self.lifetime),
             )
             size = self.lifetime.num_worlds, self.lifetime.num_agents
             self._play = sampler, EpisodeBook(*size), DebtBook(*size)
@@ -230,8 +232,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         book.update(events, events.raw_reward, fragment.truncated)
         debts.update(events)
         sums.update(book.drain() | debts.drain())
-        if sampler.memory is not None:
-            sums.update({f"tvt_{key}": value for key, value in sampler.memory.sums.items()})
+        for part in (sampler.memory, sampler.transport):
+            if part is not None:
+                sums.update({f"tvt_{key}": value for key, value in part.sums.items()})
         for key, value in sums.items():
             self.metrics.log_value(("counts", key), float(value), reduce="sum")
         self._log_steps(fragment)

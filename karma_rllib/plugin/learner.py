@@ -27,7 +27,9 @@ from karma_rllib.plugin.auxiliary import Auxiliary
 from karma_rllib.plugin.cheap_probes import CheapProbes
 from karma_rllib.plugin.connectors import ACTIVE, Advantages, FragmentsToBatch, Transport
 from karma_rllib.plugin.env_runner import SHARED_MODULE
+from karma_rllib.plugin.episodic import reading_loss
 from karma_rllib.plugin.minibatches import Minibatches
+from karma_rllib.plugin.module import LATENT, STRENGTH
 from karma_rllib.plugin.retro import Retro
 from karma_rllib.plugin.stats import Averages
 
@@ -161,6 +163,18 @@ class KarmaLearner(PPOTorchLearner):
         if blame is not None:
             self.averages.add("tvt", {"loss": blame})
             loss = loss + blame
+        if net.reads is not None:
+            own, stats = reading_loss(
+                net,
+                batch[Columns.OBS],
+                fwd_out[LATENT],
+                fwd_out[STRENGTH],
+                valid,
+                rebuild=config.tvt_settings["rebuild_weight"],
+                cost=config.tvt_settings["strength_cost"],
+            )
+            self.averages.add("tvt", stats)
+            loss = loss + own
         return loss + self.auxiliary.loss(net, batch, fwd_out, self.averages)
 
     def _ppo_stats(self, stats: dict[str, Tensor]) -> dict[str, Tensor]:

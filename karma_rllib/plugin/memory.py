@@ -209,7 +209,7 @@ def memory_of(
     config: Any, lifetime: Lifetime, net: MirrorNet, device: torch.device | str
 ) -> Memory | None:
     """The memory that a config's condition asks for, or None."""
-    if not CONDITIONS[config.condition_name].tvt:
+    if not CONDITIONS[config.condition_name].tvt or config.tvt_settings["match"] == "hung":
         return None
     return Memory(
         lifetime,

@@ -19,10 +19,11 @@ from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
 from ray.rllib.utils.annotations import override
 from torch import Tensor
 
+from karma_rllib.nets.episodic import ReadSpec
 from karma_rllib.nets.net import MirrorNet, NetSpec, make_spec
 
 # Columns of our own in `forward_train`'s output, read by the learner's extra terms.
-LATENT, FEATURES, HIDDEN = "z", "phi", "h"
+LATENT, FEATURES, HIDDEN, STRENGTH = "z", "phi", "h", "strength"
 # Column of our own in training batches: what the external memory gave back in each frame.
 MEMORY_READ = "memory_read"
 
@@ -46,9 +47,9 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
     `model_config` keys: `net` (module settings: preset and overrides), `action_floor`,
     `grid_scale` (1 for 0/1 planes, 1/255 for graded ones), `seed` (weights are a function of
     it alone), `max_seq_len` (RLlib needs it for stateful modules), `memory_key_dim` (0 or absent:
-    no external memory), `mask_start` (absent or None: every action is always possible). A batch may
-    carry what the memory gave back as the column `memory_read`; without it, as under stock
-    algorithms, nothing was read.
+    no external memory), `reads` (fields of `ReadSpec`; absent: no episodic memory), `mask_start`
+    (absent or None: every action is always possible). A batch may carry what the memory gave back
+    as the column `memory_read`; without it, as under stock algorithms, nothing was read.
     """
 
     @override(TorchRLModule)
@@ -56,6 +57,7 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
         """Build the network from the spaces and `model_config`."""
         grid, vec = self.observation_space["grid"], self.observation_space["vec"]
         settings = dict(self.model_config.get("net", {}))
+        reads = self.model_config.get("reads")
         self.net = MirrorNet(
             tuple(grid.shape),
             int(vec.shape[0]),
@@ -67,6 +69,7 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
             seed=int(self.model_config.get("seed") or 0),
             memory_key_dim=int(self.model_config.get("memory_key_dim") or 0),
             mask_start=self.model_config.get("mask_start"),
+            reads=ReadSpec(**reads) if reads else None,
         )
 
     @override(TorchRLModule)
@@ -97,6 +100,8 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
         }
         if self.net.stateful:
             result[Columns.STATE_OUT] = out["state"]
+        if STRENGTH in out:
+            result[STRENGTH] = out[STRENGTH]
         return result
 
     @override(ValueFunctionAPI)
@@ -122,5 +127,7 @@ class KarmaModule(TorchRLModule, ValueFunctionAPI):
         named = {"logits": out.logits, "value": out.value, "z": out.z, "phi": out.phi, "h": out.h}
         if flat:
             named = {key: value.squeeze(1) for key, value in named.items()}
+        elif out.strength is not None:
+            named[STRENGTH] = out.strength
         named["state"] = out.state
         return named

@@ -12,6 +12,7 @@ import torch
 
 from karma_rllib.nets.net import MirrorNet
 from karma_rllib.plugin.book import Book
+from karma_rllib.plugin.episodic import ReadTransport
 from karma_rllib.plugin.fragment import Fragment
 from karma_rllib.plugin.memory import Memory
 from karma_rllib.society.lifetime import Lifetime
@@ -35,6 +36,7 @@ class Sampler:
         keep_states: store the recurrent state of every step (only `align_layer: h` asks).
         device: where the network runs.
         memory: the worlds' external memory, or None; without one nothing of it is computed.
+        transport: what pays value back along the reads of a network with an episodic memory.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class Sampler:
         keep_states: bool = False,
         device: torch.device | str = "cpu",
         memory: Memory | None = None,
+        transport: ReadTransport | None = None,
     ) -> None:
-        self.memory = memory
+        self.memory, self.transport = memory, transport
         self.lifetime, self.net, self.device = lifetime, net, torch.device(device)
         self.seed, self.max_seq_len, self.keep_states = seed, max_seq_len, keep_states
         self.worlds, self.agents = lifetime.num_worlds, lifetime.num_agents
@@ -77,6 +80,8 @@ class Sampler:
         book = Book(self, steps)
         if self.memory is not None:
             self.memory.begin(steps)
+        if self.transport is not None:
+            self.transport.begin(steps)
         since = np.full(self.worlds, self.max_seq_len)
         for t in range(steps):
             if self.net.stateful and (since >= self.max_seq_len).any():
@@ -100,6 +105,8 @@ class Sampler:
         last_value = self._value(self.obs, self.state)
         last_value[book.truncated[-1]] = 0.0
         fragment = book.fragment(self, last_value)
+        if self.transport is not None:
+            return self.transport.settle(fragment)
         return fragment if self.memory is None else self.memory.settle(fragment, book.states)
 
     def _act(self, obs: dict[str, np.ndarray], t: int) -> tuple[np.ndarray, np.ndarray]:
@@ -118,6 +125,11 @@ class Sampler:
         """The network's step; between its halves, events that led to the frames are recalled."""
         grid, vec = self._tensors(obs)
         phi, z = self.net.encode(grid, vec)
+        if self.transport is not None:
+            logits, value, after, found = self.net.decide_reading(z, state, vec)
+            if t is not None:
+                self.transport.note(t, found)
+            return logits, value, after
         read = None if self.memory is None else self.memory.look(phi, t)
         return self.net.decide(z, state, read, vec)
 

@@ -52,6 +52,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "key_accuracy",
         "role_loss",
         "role_accuracy",
+        "rebuild_loss",
+        "read_strength",
     ),
 }
 # What a column holds before its first measurement, where that is not 0.
