@@ -4,8 +4,8 @@
     rich.print(terminal(comparison))
 
 `compare` reads run folders, computes (see `karma_rllib.analysis.late`) and writes the tables;
-figures and the report are drawn from what it returns. `compare_sizes` does so size by size where
-runs have maps of several sizes.
+figures and the report are drawn from what it returns. `compare_settings` does so for each map size
+and relatedness by itself where runs have several.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pandas as pd
 from karma_rllib.analysis import tables, words
 from karma_rllib.analysis.late import Interval, condition_table, contrast_table, late_runs
 from karma_rllib.analysis.runs import MAIN, RunFolder, load_folders, missing_runs, open_runs
-from karma_rllib.analysis.scales import by_size, scale_table, size_of
+from karma_rllib.analysis.scales import Setting, by_setting, scale_table, setting_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Comparison:
     notes: list[str]  # what a reader must know: unfinished or missing runs, mixed settings
     late_fraction: float
     out_dir: Path
-    scales: pd.DataFrame  # the same conditions by map size, see `scales.scale_table`
+    setting: Setting  # map size and relatedness of these runs
+    scales: pd.DataFrame  # `table` of every setting, see `scales.scale_table`
+    every_run: pd.DataFrame  # `runs` of every setting, likewise
 
     @property
     def conditions(self) -> list[str]:
@@ -72,32 +74,34 @@ def compare(
     return comparison
 
 
-def compare_sizes(
+def compare_settings(
     run_dirs: Iterable[str | Path], out_dir: str | Path, late_fraction: float = 0.2
 ) -> list[Comparison]:
-    """Compare conditions on each map size by itself, and put the sizes side by side.
+    """Compare conditions in each setting by itself, and put the settings side by side.
 
-    Runs on maps of one size are pooled. With several sizes each comparison has a folder of its own,
-    `grid_<size>`, beneath `out_dir`, and `out_dir/scales.csv` holds all sizes.
+    Runs of one map size and one relatedness are pooled. With several, each comparison has a folder
+    of its own beneath `out_dir`, `grid_<size>` or `related_<degree>` or both, and
+    `out_dir/scales.csv` holds all of them.
 
     Args:
-        run_dirs: folders of runs on maps of any size.
+        run_dirs: folders of runs in any setting.
         out_dir: where to write.
         late_fraction: see `compare`.
 
     Returns:
-        One comparison per map size, smallest first; each knows the numbers of all sizes.
+        One comparison per setting, smallest first; each knows the numbers of all.
 
     Raises:
         ValueError: see `compare`.
     """
-    sizes, out = by_size(open_runs(run_dirs)), Path(out_dir)
+    settings, out = by_setting(open_runs(run_dirs)), Path(out_dir)
     each = [
-        _pooled(folders, out / f"grid_{size}" if len(sizes) > 1 else out, late_fraction)
-        for size, folders in sizes.items()
+        _pooled(folders, out / setting.folder(settings), late_fraction)
+        for setting, folders in settings.items()
     ]
     scales = pd.concat([comparison.scales for comparison in each], ignore_index=True)
-    each = [replace(comparison, scales=scales) for comparison in each]
+    runs = pd.concat([comparison.every_run for comparison in each], ignore_index=True)
+    each = [replace(comparison, scales=scales, every_run=runs) for comparison in each]
     for comparison in each:
         tables.write(comparison, introduction=words.markdown(words.summarise(comparison)))
     if len(each) > 1:
@@ -114,6 +118,7 @@ def _pooled(folders: list[RunFolder], out_dir: Path, late_fraction: float) -> Co
         raise ValueError(f"{names} holds no condition's results yet, only the baseline stem.")
     runs = late_runs(frame, late_fraction)
     table = condition_table(runs)
+    setting = setting_of(folders[0])
     return Comparison(
         folders=folders,
         frame=frame,
@@ -123,7 +128,9 @@ def _pooled(folders: list[RunFolder], out_dir: Path, late_fraction: float) -> Co
         notes=_notes(folders, frame, runs),
         late_fraction=late_fraction,
         out_dir=out_dir,
-        scales=scale_table(table, size_of(folders[0])),
+        setting=setting,
+        scales=scale_table(table, setting),
+        every_run=scale_table(runs, setting),
     )
 
 

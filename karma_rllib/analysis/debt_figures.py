@@ -86,7 +86,7 @@ def _known(part: pd.DataFrame, metric: str) -> pd.Series:
 
 def _draw_scales(ax: Axes, scales: pd.DataFrame, panel: Panel, paints: dict[str, str]) -> None:
     """A point and an interval per condition and map size, moved apart so that all can be seen."""
-    rows = scales[scales["metric"] == panel.metric]
+    rows = scales[scales["metric"] == panel.metric].drop_duplicates(["condition", "grid_size"])
     sizes = sorted(rows["grid_size"].unique())
     apart = np.linspace(-0.22, 0.22, len(paints)) if len(paints) > 1 else [0.0]
     for shift, (name, paint) in zip(apart, paints.items(), strict=True):

@@ -1,7 +1,7 @@
 """Figures of a comparison: learning curves, and every seed's late window.
 
-How they look is said in `karma_rllib.analysis.look`; the pictures of debts are drawn by
-`karma_rllib.analysis.debt_figures`.
+How they look is said in `karma_rllib.analysis.look`; the pictures of debts and of kin are drawn by
+`karma_rllib.analysis.debt_figures` and `karma_rllib.analysis.kin_figures`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from karma_rllib.analysis import debt_figures, profiles
+from karma_rllib.analysis import debt_figures, kin_figures, profiles
 from karma_rllib.analysis.curves import binned, over_seeds
 from karma_rllib.analysis.late import BASELINE
 from karma_rllib.analysis.look import (
@@ -153,17 +153,26 @@ def draw(comparison: Comparison) -> list[Path]:
 
     All are written as PNG and SVG.
     """
-    comparison.out_dir.mkdir(parents=True, exist_ok=True)
-    written = []
     pictures = {"curves": learning_curves, "late": late_dots}
     if profiles.shown(comparison):
         pictures["profiles"] = profiles.profiles
     if debt_figures.shown(comparison):
         pictures["debts"] = debt_figures.debts
-    for name, make in pictures.items():
-        figure = make(comparison)
+    return _write({name: make(comparison) for name, make in pictures.items()}, comparison.out_dir)
+
+
+def draw_sweep(comparison: Comparison, out_dir: Path) -> list[Path]:
+    """Write `kinship`, as PNG and SVG, if runs of several degrees of relatedness were compared."""
+    shown = kin_figures.shown(comparison)
+    return _write({"kinship": kin_figures.kin(comparison)}, out_dir) if shown else []
+
+
+def _write(pictures: dict[str, Figure], out_dir: Path) -> list[Path]:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in pictures.items():
         for suffix, encode in ((".png", png), (".svg", svg)):
-            path = comparison.out_dir / f"{name}{suffix}"
+            path = out_dir / f"{name}{suffix}"
             path.write_bytes(encode(figure))
             written.append(path)
     return written

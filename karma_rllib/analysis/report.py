@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from karma_rllib.analysis import debt_figures, figures, profiles, report_parts, words
+from karma_rllib.analysis import (
+    debt_figures,
+    figures,
+    kin_figures,
+    profiles,
+    report_parts,
+    words,
+)
 from karma_rllib.analysis.tables import GROUPS, UNITS, bounds, caption, columns_of, number
 
 if TYPE_CHECKING:
@@ -151,6 +158,9 @@ def _figures(comparison: Comparison, command: str) -> str:
         drawn.append(_figure(comparison, profiles.profiles, "Profiles", _PROFILES, command))
     if debt_figures.shown(comparison):
         drawn.append(_figure(comparison, debt_figures.debts, "Who owes whom", _DEBTS, command))
+    if kin_figures.shown(comparison):
+        title = "Against relatedness"
+        drawn.append(_figure(comparison, kin_figures.kin, title, kin_figures.CAPTION, command))
     return "".join(drawn)
 
 

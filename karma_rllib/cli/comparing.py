@@ -23,28 +23,30 @@ def compare(run_dirs: list[Path], out: Path | None, *, films: bool) -> None:
     """Compare conditions over run folders and say where the results are.
 
     Args:
-        run_dirs: run folders; several are pooled, map size by map size.
+        run_dirs: run folders; several are pooled, by map size and relatedness.
         out: where to write; None: `FOLDER` in the first run folder.
         films: also film an episode of every condition.
 
     Raises:
         ConfigError: a folder is not a run, or holds no results yet.
     """
-    from karma_rllib.analysis.compare import compare_sizes
+    from karma_rllib.analysis import figures
+    from karma_rllib.analysis.compare import compare_settings
 
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
     target = out or run_dirs[0] / FOLDER
     try:
-        each = compare_sizes(run_dirs, target, _late_fraction(run_dirs[0]))
+        each = compare_settings(run_dirs, target, _late_fraction(run_dirs[0]))
     except ValueError as err:
         raise ConfigError(str(err)) from None
     names = shlex.join(["karma", "compare", *map(str, run_dirs)])
     for comparison in each:
         if len(each) > 1:
-            size = comparison.out_dir.name.removeprefix("grid_")
-            console.rule(f"map of {size}x{size} cells")
+            console.rule(comparison.setting.title(c.setting for c in each))
         _show(console, comparison, names, films=films)
+    for picture in figures.draw_sweep(each[0], target):
+        console.print(f"against relatedness: {picture}", soft_wrap=True, highlight=False)
 
 
 def _show(console: Console, comparison: Comparison, command: str, *, films: bool) -> None:

@@ -107,7 +107,10 @@ def write_lines(folder, rows):
 
 
 def write_run(root, conditions=("baseline", "karma_out"), seeds=(42, 123, 202), **options):
-    """A whole run folder; options: stem, length [iterations], scale of violence, name, world."""
+    """A whole run folder.
+
+    Options: stem, length [iterations], scale of violence, name, world, kinship.
+    """
     stem, length = options.get("stem", 0), options.get("length", 20)
     folder = Path(root) / options.get("name", "mirror_2024")
     folder.mkdir(parents=True)
@@ -118,6 +121,7 @@ def write_run(root, conditions=("baseline", "karma_out"), seeds=(42, 123, 202), 
         "conditions": list(conditions),
         "seeds": list(seeds),
     }
+    experiment |= {"kinship": options["kinship"]} if "kinship" in options else {}
     (folder / "experiment.yaml").write_text(files.dump(experiment), encoding="utf-8")
     provenance = {
         "command": "karma train mirror.yaml",

@@ -7,7 +7,7 @@ from scipy import stats
 from synthetic import ITERATION, edit_results, write_run
 
 from karma_rllib.analysis import debt_figures, figures, report
-from karma_rllib.analysis.compare import compare, compare_sizes
+from karma_rllib.analysis.compare import compare, compare_settings
 from karma_rllib.analysis.curves import binned, with_intervals
 
 CONDITIONS = ("baseline", "tvt", "matchmaker", "karmic")
@@ -28,7 +28,7 @@ def sizes(tmp_path_factory):
         write_run(root, name=f"r{g}", world={"grid_size": g}, scale={"karmic": 10 / g}, **options)
         for g in (30, 10, 20)
     ]
-    return root / "out", compare_sizes(runs, root / "out")
+    return root / "out", compare_settings(runs, root / "out")
 
 
 def thick(ax, dotted=False):
@@ -129,7 +129,7 @@ def test_runs_of_one_size_are_pooled_as_ever(tmp_path):
         write_run(tmp_path, seeds=(s,), length=2, name=f"s{s}", world={"grid_size": 9})
         for s in (1, 2)
     ]
-    (c,) = compare_sizes(runs, tmp_path / "out")
+    (c,) = compare_settings(runs, tmp_path / "out")
     assert c.out_dir == tmp_path / "out"
     assert set(c.runs["seed"]) == {1, 2}
     assert not (tmp_path / "out" / "scales.csv").exists()
