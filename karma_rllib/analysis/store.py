@@ -20,7 +20,7 @@ import pandas as pd
 
 SCHEMA = 1
 APPLICATION = 0x6B61726D  # "karm": marks the file as ours
-MEETING, FOCAL, BACKGROUND = "meeting", "focal", "background"
+FOCAL, BACKGROUND = "focal", "background"
 
 
 class Key(NamedTuple):
@@ -181,8 +181,3 @@ def read(path: str | Path) -> pd.DataFrame:
     """
     with EpisodeStore(path, create=False) as store:
         return store.frame()
-
-
-def name_of(uri: str, version: int) -> str:
-    """How the column `npc` names a policy."""
-    return f"{uri}@{version}"

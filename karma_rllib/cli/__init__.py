@@ -140,15 +140,45 @@ def resume(
 @app.command()
 @_speaks
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a trial's folder.")],
+    policies: Annotated[
+        list[str],
+        typer.Argument(help="Checkpoints, trials' folders or addresses: see karma list policies."),
+    ],
+    background: Annotated[
+        list[str] | None,
+        typer.Option(metavar="POLICY", help="Whom they meet; default: each other, all with all."),
+    ] = None,
+    focal: Annotated[
+        list[int] | None, typer.Option(min=1, help="Agents that are judged; default 1.")
+    ] = None,
+    world: Annotated[
+        str | None, typer.Option(help="World; default: that of the first trained policy.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Named parameter set of the world.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter of the world."),
+    ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes to play.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Seed of worlds and actions.")] = 0,
+    db: Annotated[Path, typer.Option(help="File that keeps the episodes of meetings.")] = Path(
+        "results/episodes.sqlite"
+    ),
+    workers: Annotated[
+        int, typer.Option(min=0, help="Ray tasks at once; 0: in this process, without Ray.")
+    ] = 0,
     gif: Annotated[Path | None, typer.Option(help="Also film one episode to this file.")] = None,
-) -> None:
-    """Play a trained policy and print what it does to others."""
-    from karma_rllib.cli import evaluation
+) -> int:
+    """Play policies: one alone, with what it does to others; or many, and what each earns."""
+    from karma_rllib.cli import evaluation, meeting
 
-    evaluation.evaluate(checkpoint, episodes, seed, gif)
+    wanted = (background, focal, world, profile, overrides, workers)
+    if len(policies) == 1 and not any(wanted) and meeting.is_file(policies[0]):
+        evaluation.evaluate(meeting.folder(policies[0]), episodes, seed, gif)
+        return 0
+    arena = meeting.arena([*policies, *(background or [])], world, profile, overrides or [])
+    sides = (policies, background or [])
+    return meeting.meet(*sides, arena, focal or [1], episodes, seed, db, workers, gif)
 
 
 @app.command()

@@ -57,6 +57,8 @@ def play_episodes(
     policies_by_agent: Sequence[Policy],
     seeds: Sequence[int],
     watch: Callable[[Lifetime, np.ndarray, Any], None] | None = None,
+    *,
+    rotate: bool = False,
 ) -> list[Played]:
     """Play one episode per seed.
 
@@ -67,6 +69,7 @@ def play_episodes(
         seeds: of the episodes, each >= 0; one that stands twice is played twice.
         watch: called after every step with the lifetime, the actions (B, N) and the `StepOut`;
             before the first step with `None` in the last two places.
+        rotate: entry k plays agent (k + seed) mod N, so that no policy always has the same place.
 
     Returns:
         One row per seed and agent, in the order of `seeds`.
@@ -82,7 +85,7 @@ def play_episodes(
                 f"{len(policies_by_agent)} policies for {life.num_agents} agents: name one for "
                 "each."
             )
-        for row in _play(life, policies_by_agent, watch):
+        for row in _play(life, policies_by_agent, watch, rotate):
             found.setdefault(row.seed, []).append(row)
     return [row for seed in seeds for row in found[seed]]
 
@@ -97,26 +100,32 @@ def _runs(seeds: list[int]) -> Iterator[tuple[int, int]]:
             start = end
 
 
+def seat(k: int, seed: int, num_agents: int) -> int:
+    """The agent that entry k of a rotated cast plays in the episode of a seed."""
+    return (k + seed) % num_agents
+
+
 def _play(
-    life: Lifetime, players: Sequence[Policy], watch: Callable[..., None] | None
+    life: Lifetime, players: Sequence[Policy], watch: Callable[..., None] | None, rotate: bool
 ) -> list[Played]:
     """One episode in every world."""
     B, N = life.num_worlds, life.num_agents
     who = list({id(p): p for p in players}.values())
-    seats = [[i for i in range(N) if players[i] is p] for p in who]
+    part = np.array([next(k for k, p in enumerate(who) if p is q) for q in players])
+    turn = life.uid[:, None] if rotate else np.zeros((B, 1), np.int64)
+    cast = part[(np.arange(N) - turn) % N]  # which policy plays each agent, (B, N)
     names = fold_words(np.stack([np.repeat(life.uid, N), np.tile(np.arange(N), B)]))
     rows = (names >> np.uint64(1)).astype(np.int64).reshape(B, N)
     obs = life.reset()
-    states = [begin(p, rows[:, agents].ravel()) for p, agents in zip(who, seats, strict=True)]
+    states = [begin(policy, rows[cast == k]) for k, policy in enumerate(who)]
     if watch is not None:
         watch(life, None, None)  # type: ignore[arg-type]
     sums, t, done = _Sums(B, N), 0, False
     while not done:
         actions = np.zeros((B, N), np.int64)
-        for k, (policy, agents) in enumerate(zip(who, seats, strict=True)):
-            seen = {key: x[:, agents].reshape(-1, *x.shape[2:]) for key, x in obs.items()}
-            chosen, states[k] = policy.step(seen, states[k])
-            actions[:, agents] = np.asarray(chosen).reshape(B, -1)
+        for k, policy in enumerate(who):
+            seen = {key: x[cast == k] for key, x in obs.items()}
+            actions[cast == k], states[k] = policy.step(seen, states[k])
         out = life.step(actions)
         obs, t, done = out.obs, t + 1, bool(out.truncated.all())
         sums.add(out)

@@ -50,6 +50,11 @@ class Found(NamedTuple):
     about: dict[str, Any]
 
     @property
+    def name(self) -> str:
+        """What identifies it: address and version."""
+        return f"{self.uri}@{self.version}"
+
+    @property
     def label(self) -> str:
         """A short name for tables."""
         if self.folder is None:

@@ -1,0 +1,191 @@
+"""``karma evaluate`` with several policies: who earns what among whom."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from karma_rllib import worlds
+from karma_rllib.config import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from karma_rllib.experiment.meeting import Cell
+
+WIDTH = 120  # columns where the output is not a terminal
+FAILED = 1
+SECTIONS = ("ledger", "matchmaker", "kinship")  # of a lifetime, beside the world's own keys
+
+
+def is_file(uri: str) -> bool:
+    """Whether an address is that of a trained policy."""
+    return not uri.startswith(("bot://", "random://"))
+
+
+def folder(uri: str) -> Path:
+    """The policy folder of an address.
+
+    Raises:
+        ConfigError: there is no such policy.
+    """
+    from karma_rllib.nets.policies import locate
+
+    try:
+        found = locate(uri)
+    except ValueError as err:
+        raise ConfigError(str(err)) from None
+    assert found.folder is not None
+    return found.folder
+
+
+def arena(
+    uris: list[str], world: str | None, profile: str | None, overrides: list[str]
+) -> dict[str, Any]:
+    """The world to meet in: that of the first trained policy, unless told otherwise.
+
+    Args:
+        uris: all policies.
+        world: name of a world; with it or a profile nothing is taken from a policy.
+        profile: of the world.
+        overrides: `key=value` texts; `kinship.`, `ledger.` and `matchmaker.` keys have dots.
+
+    Returns:
+        Arguments of `envs.meeting.build`.
+
+    Raises:
+        ConfigError: a policy is not there, or a text is no `key=value`.
+    """
+    from karma_rllib.nets.policies import locate
+
+    found: dict[str, Any] = {}
+    if world is None and profile is None:
+        trained = next((uri for uri in uris if is_file(uri)), None)
+        if trained is not None:
+            try:
+                found = locate(trained).about.get("world", {})
+            except ValueError as err:
+                raise ConfigError(str(err)) from None
+    name = world or found.get("name", "harvest-v0")
+    try:
+        usual = worlds.entry(name).default
+    except ValueError as err:
+        raise ConfigError(str(err)) from None
+    params = found.get("params", {})
+    made = {"world": name, "profile": profile or found.get("profile") or usual, **params}
+    for text in overrides:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {text}: write KEY=VALUE, for example timeout=50")
+        section, dot, inner = key.removeprefix("world.").partition(".")
+        if dot and section not in SECTIONS:
+            raise ConfigError(f"--set {text}: there is no section {section!r} in a world")
+        if dot:
+            made[section] = {**made.get(section, {}), inner: yaml.safe_load(value)}
+        else:
+            made[section] = yaml.safe_load(value)
+    return made
+
+
+def meet(
+    policies: list[str],
+    background: list[str],
+    world: dict[str, Any],
+    seats: list[int],
+    episodes: int,
+    seed: int,
+    db: Path,
+    workers: int,
+    gif: Path | None,
+) -> int:
+    """Let policies meet, keep the episodes, print what each earned.
+
+    Returns:
+        0, or 1 where an episode failed.
+
+    Raises:
+        ConfigError: a policy is not there or does not fit; nothing was played.
+    """
+    from karma_rllib.analysis import store
+    from karma_rllib.experiment import meeting
+
+    if gif is not None:
+        raise ConfigError("--gif films one policy that plays with itself; name a single checkpoint")
+    cells = meeting.plan(policies, background, world, seats, seed)
+    try:
+        kept = store.EpisodeStore(db)
+    except ValueError as err:
+        raise ConfigError(str(err)) from None
+    with kept:
+        pieces = meeting.missing(cells, range(episodes), kept)
+        wanted = sum(len(seeds) for _, seeds in pieces)
+        with _bar(wanted) as told:
+            complaints = meeting.complete(pieces, kept, workers, told)
+        table = kept.frame()
+    _print(cells, table, episodes)
+    console = Console(markup=False, highlight=False)
+    there = len(cells) * episodes - wanted
+    console.print(f"{db}: {wanted} episodes added, {there} were there", soft_wrap=True)
+    for complaint in complaints:
+        print(f"karma: {complaint}", file=sys.stderr)  # noqa: T201
+    return FAILED if complaints else 0
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Any]:
+    """A progress bar over episodes, on the error stream."""
+    columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("episodes", total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+def _print(cells: list[Cell], table: pd.DataFrame, episodes: int) -> None:
+    """One matrix per share of focal agents: rows are focal, columns background."""
+    from karma_rllib.analysis import meetings
+
+    mine = table[table["seed"] < episodes]
+    found = {
+        tuple(row[name] for name in meetings.CELL): row
+        for row in meetings.cells(mine).to_dict("records")
+    }
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    for scenario in dict.fromkeys(cell.scenario for cell in cells):
+        here = {
+            (cell.focal.name, cell.background.name): cell
+            for cell in cells
+            if cell.scenario == scenario
+        }
+        title = (
+            f"{scenario}: return per focal agent (rows) among background (columns), raw; mean of "
+            f"{episodes} episodes [95 % interval]"
+        )
+        matrix = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        matrix.add_column("focal")
+        rivals = {other: cell.background.label for (_, other), cell in here.items()}
+        for label in rivals.values():
+            matrix.add_column(label, justify="right")
+        for one, label in {name: cell.focal.label for (name, _), cell in here.items()}.items():
+            row = (here.get((one, other)) for other in rivals)
+            matrix.add_row(label, *(_words(found, cell) if cell else "" for cell in row))
+        console.print(matrix)
+
+
+def _words(found: dict[tuple[Any, ...], Any], cell: Cell) -> str:
+    """Mean and interval of a cell."""
+    key = cell.key(0)
+    where = (key.policy_uri, key.version, key.suite, key.scenario, key.npc, key.role)
+    if where not in found:
+        return "failed"
+    row = found[where]
+    return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"

@@ -1,0 +1,218 @@
+"""Who meets whom: episodes of focal policies among background policies, played and kept.
+
+A cell is one focal policy in `seats` of the N places of a world, and one background policy in the
+others; its measure is the focal per-capita return (Leibo et al. 2021, "Scalable evaluation of
+multi-agent reinforcement learning with Melting Pot").  Places rotate with the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from karma_rllib import __version__
+from karma_rllib.analysis.store import BACKGROUND, FOCAL, EpisodeStore, Key, Row
+from karma_rllib.config import ConfigError, ExperimentConfig
+from karma_rllib.envs.meeting import World, build, play_episodes, seat
+from karma_rllib.nets.policies import Found, locate, open_found
+
+PIECE = 16  # episodes of one cell that are played side by side, and written when they are done
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One focal policy among one background policy in one world.
+
+    Attributes:
+        focal: who is judged.
+        background: whom it meets.
+        seats: how many agents are focal.
+        num_agents: how many there are.
+        world: what to build, see `envs.meeting.World`.
+        seed: of the policies' chances.
+    """
+
+    focal: Found
+    background: Found
+    seats: int
+    num_agents: int
+    world: World
+    seed: int
+
+    @property
+    def scenario(self) -> str:
+        """What is played: profile, what differs from it, focal + background places."""
+        rest = {k: v for k, v in self.world.items() if k not in ("world", "profile")}
+        words = [str(self.world.get("profile") or "default"), *sorted(_flat(rest))]
+        if self.seed:
+            words.append(f"chances={self.seed}")
+        return " ".join([*words, f"{self.seats}+{self.num_agents - self.seats}"])
+
+    def key(self, seed: int, role: str = FOCAL) -> Key:
+        """What identifies an episode of this cell, seen from one side."""
+        me, other = self.focal, self.background
+        if role == BACKGROUND:
+            me, other = other, me
+        suite, npc = str(self.world.get("world", "harvest-v0")), other.name
+        return Key(me.uri, me.version, suite, self.scenario, seed, role, npc, __version__)
+
+
+def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Parameters as `key=value` words, nested keys joined with dots."""
+    for key, value in params.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={value}"
+
+
+def plan(
+    focal: Sequence[str],
+    background: Sequence[str],
+    world: World,
+    seats: Iterable[int] = (1,),
+    seed: int = 0,
+) -> list[Cell]:
+    """Every focal policy among every background policy.
+
+    Args:
+        focal: addresses, see `nets.policies`.
+        background: addresses; empty: the focal policies themselves, all against all.
+        world: what to build.
+        seats: numbers of focal agents to try.
+        seed: of the policies' chances.
+
+    Raises:
+        ConfigError: a policy is not there or does not fit the world, or too many focal places;
+            nothing was played.
+    """
+    try:
+        life = build(world)
+        known = {uri: locate(uri) for uri in dict.fromkeys([*focal, *background])}
+        for found in known.values():
+            open_found(found, life)
+    except (ValueError, OSError) as err:
+        raise ConfigError(" ".join(str(err).split())) from None
+    places = list(seats)
+    for k in places:
+        if not 1 <= k < life.num_agents:
+            raise ConfigError(
+                f"{k} focal agents do not leave anyone to meet among {life.num_agents}: choose 1 "
+                f"to {life.num_agents - 1}"
+            )
+    return [
+        Cell(known[one], known[other], k, life.num_agents, world, seed)
+        for k, one, other in product(places, dict.fromkeys(focal), background or focal)
+    ]
+
+
+def play(cell: Cell, seeds: Sequence[int]) -> list[list[Row]]:
+    """Play episodes of a cell.
+
+    Returns:
+        For each seed the rows of all agents.
+    """
+    life = build(cell.world)
+    me = open_found(cell.focal, life, cell.seed)
+    same = cell.focal == cell.background
+    other = me if same else open_found(cell.background, life, cell.seed)
+    cast = [me] * cell.seats + [other] * (cell.num_agents - cell.seats)
+    found: dict[int, list[Row]] = {seed: [] for seed in seeds}
+    for played in play_episodes(cell.world, cast, seeds, rotate=True):
+        judged = {seat(k, played.seed, cell.num_agents) for k in range(cell.seats)}
+        role = FOCAL if played.agent in judged else BACKGROUND
+        found[played.seed].append(
+            Row(
+                cell.key(played.seed, role),
+                played.agent,
+                None,
+                played.raw_return,
+                played.shared_return,
+                played.steps,
+                played.stats,
+            )
+        )
+    return list(found.values())
+
+
+Piece = tuple[Cell, list[int]]
+
+
+def missing(cells: Iterable[Cell], seeds: Sequence[int], store: EpisodeStore) -> list[Piece]:
+    """What is still to be played, cut into pieces."""
+    pieces = []
+    for cell in cells:
+        rest = [seed for seed in seeds if not store.has(cell.key(seed))]
+        pieces += [(cell, rest[k : k + PIECE]) for k in range(0, len(rest), PIECE)]
+    return pieces
+
+
+def complete(
+    pieces: Sequence[Piece],
+    store: EpisodeStore,
+    workers: int = 0,
+    told: Callable[[int], None] = lambda episodes: None,
+) -> list[str]:
+    """Play what is missing and keep it, episode by episode.
+
+    Args:
+        pieces: from `missing`.
+        store: where to keep the rows.
+        workers: Ray tasks at once; 0 plays in this process, without Ray.
+        told: called with the number of episodes whenever some are done.
+
+    Returns:
+        Why pieces failed, one line each; they are recorded as failed, the others went on.
+    """
+    complaints = []
+    for (cell, seeds), result in _ray(pieces, workers) if workers else _here(pieces):
+        if isinstance(result, Exception):
+            reason = " ".join(str(result).split())[-300:] or type(result).__name__
+            complaints.append(f"{cell.focal.label} among {cell.background.label}: {reason}")
+            for seed in seeds:
+                store.add([Row(cell.key(seed), -1, None, 0.0, 0.0, 0, {}, reason)])
+        else:
+            for rows in result:
+                store.add(rows)
+        told(len(seeds))
+    return complaints
+
+
+Result = tuple[Piece, list[list[Row]] | Exception]
+
+
+def _here(pieces: Sequence[Piece]) -> Iterator[Result]:
+    """Play piece by piece in this process."""
+    return ((piece, _tried(piece)) for piece in pieces)
+
+
+def _tried(piece: Piece) -> list[list[Row]] | Exception:
+    try:
+        return play(*piece)
+    except Exception as err:
+        return err
+
+
+def _ray(pieces: Sequence[Piece], workers: int) -> Iterator[Result]:
+    """Play as Ray tasks, `workers` at once."""
+    from karma_rllib.experiment import cluster
+
+    name = str(pieces[0][0].world.get("world", "harvest-v0")) if pieces else "harvest-v0"
+    with cluster.connected(ExperimentConfig.of({"name": "evaluate", "world": {"name": name}})):
+        import ray
+
+        task = ray.remote(num_cpus=1, max_retries=1)(play)
+        waiting = list(pieces)
+        running: dict[Any, Piece] = {}
+        while waiting or running:
+            while waiting and len(running) < workers:
+                piece = waiting.pop(0)
+                running[task.remote(*piece)] = piece
+            (ref, *_), _ = ray.wait(list(running), num_returns=1)
+            piece = running.pop(ref)
+            try:
+                yield piece, ray.get(ref)
+            except Exception as err:
+                yield piece, err

@@ -1,0 +1,143 @@
+"""Focal and background policies meet; what is missing is played, what is there is kept."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from karma_rllib.analysis import meetings, store
+from karma_rllib.config import ConfigError
+from karma_rllib.experiment import meeting
+
+SHORT = {"world": "harvest-v0", "profile": "gathering", "max_steps": 30}
+
+
+def evaluate(path, focal, background=(), seeds=range(4), **kw):
+    with store.EpisodeStore(path) as kept:
+        pieces = meeting.missing(meeting.plan(focal, background, SHORT, **kw), seeds, kept)
+        complaints = meeting.complete(pieces, kept)
+    assert complaints == []
+    return sum(len(piece) for _, piece in pieces)
+
+
+def test_a_second_call_adds_rows_and_drops_none(tmp_path):
+    file = tmp_path / "e.sqlite"
+    assert evaluate(file, ["bot://bully", "bot://forager"]) == 4 * 4
+    before = store.read(file)
+    assert evaluate(file, ["bot://bully", "bot://forager"]) == 0
+    assert evaluate(file, ["bot://bully", "bot://forager"], seeds=range(6)) == 2 * 4
+    assert evaluate(file, ["random://"], ["bot://bully"]) == 4
+    after = store.read(file)
+    assert after.iloc[: len(before)].equals(before)
+    assert len(after) == (4 * 6 + 4) * 4
+
+
+def test_a_bully_among_foragers_earns_more_per_head_than_a_forager_among_bullies(tmp_path):
+    file = tmp_path / "e.sqlite"
+    evaluate(file, ["bot://bully", "bot://forager"], seeds=range(12))
+    found = meetings.focal_only(meetings.cells(store.read(file)))
+    mean = found.set_index(["policy_uri", "npc"])["mean"]
+    assert mean["bot://bully", "bot://forager@1"] > mean["bot://forager", "bot://bully@1"]
+    assert (found["n"] == 12).all()
+    assert ((found["low"] <= found["mean"]) & (found["mean"] <= found["high"])).all()
+
+
+def test_focal_and_background_are_told_apart_and_change_places(tmp_path):
+    file = tmp_path / "e.sqlite"
+    evaluate(file, ["bot://bully"], ["bot://forager"], seats=(1, 3))
+    table = store.read(file)
+    for scenario, share in (("gathering max_steps=30 1+3", 1), ("gathering max_steps=30 3+1", 3)):
+        rows = table[table["scenario"] == scenario]
+        focal = rows[rows["role"] == "focal"]
+        assert (focal.groupby("seed").size() == share).all()
+        assert set(focal["policy_uri"]) == {"bot://bully"}
+        assert set(rows[rows["role"] == "background"]["policy_uri"]) == {"bot://forager"}
+        assert set(focal["agent"]) == {0, 1, 2, 3}  # over four seeds
+        hits = rows["stats"].map(lambda stats: stats.get("hits", 0.0))
+        assert hits[rows["role"] == "background"].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("focal", "background", "seats", "says"),
+    [
+        (["bot://buly"], [], (1,), "no bot 'buly'"),
+        (["bot://bully"], ["nowhere"], (1,), "nowhere: no such checkpoint"),
+        (["bot://bully"], [], (4,), "4 focal agents do not leave anyone to meet among 4"),
+        (["bot://cleaner"], [], (1,), "needs waste"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_before_anything_is(focal, background, seats, says):
+    with pytest.raises(ConfigError, match=says):
+        meeting.plan(focal, background, SHORT, seats)
+
+
+def test_a_piece_that_fails_is_recorded_and_the_others_go_on(tmp_path, monkeypatch):
+    cells = meeting.plan(["bot://bully", "bot://forager"], ["random://"], SHORT)
+    play = meeting.play
+
+    def failing(cell, seeds):
+        if cell.focal.bot == "bully":
+            raise RuntimeError("the worker was lost")
+        return play(cell, seeds)
+
+    monkeypatch.setattr(meeting, "play", failing)
+    with store.EpisodeStore(tmp_path / "e.sqlite") as kept:
+        complaints = meeting.complete(meeting.missing(cells, range(2), kept), kept)
+        assert complaints == ["bully among random: the worker was lost"]
+        assert len(meeting.missing(cells, range(2), kept)) == 1
+        table = kept.frame()
+    assert set(table[table["failed"] != ""]["policy_uri"]) == {"bot://bully"}
+    assert set(meetings.cells(table)["policy_uri"]) == {"bot://forager", "random://"}
+
+
+COMMAND = ["evaluate", "bot://bully", "bot://forager", "random://", "--set", "max_steps=60",
+           "--episodes", "24"]  # fmt: skip
+
+
+def test_an_evaluation_that_is_killed_is_completed_by_the_next_call(tmp_path):
+    """Killed in the middle, the file is readable; then only what is missing is played, and the
+    result is that of an evaluation that nobody killed."""
+    code = "from karma_rllib.cli import main; main()"
+    killed, whole = tmp_path / "killed.sqlite", tmp_path / "whole.sqlite"
+    command = [sys.executable, "-c", code, *COMMAND, "--db", str(killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if killed.exists() and killed.stat().st_size and len(store.read(killed)):
+            break
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    part = store.read(killed)
+    assert 0 < len(part) < 24 * 9 * 4
+    assert (part.groupby(["scenario", "seed", "npc", "role", "policy_uri"]).size() > 0).all()
+    for file in (killed, whole):
+        out = subprocess.run(
+            [sys.executable, "-c", code, *COMMAND, "--db", str(file)],
+            capture_output=True,
+            text=True,
+        )
+        assert out.returncode == 0, out.stderr
+    one, two = store.read(killed), store.read(whole)
+    assert one.iloc[: len(part)].equals(part)
+    columns = ["policy_uri", "npc", "role", "seed", "agent", "raw_return"]
+    one, two = (t[columns].sort_values(columns[:-1]).to_numpy() for t in (one, two))
+    assert np.array_equal(one, two)
+
+
+@pytest.mark.ray
+def test_ray_tasks_give_the_rows_that_this_process_gives(tmp_path):
+    rows = []
+    for workers in (0, 2):
+        cells = meeting.plan(["bot://bully"], ["random://"], SHORT)
+        with store.EpisodeStore(tmp_path / f"{workers}.sqlite") as kept:
+            pieces = meeting.missing(cells, range(20), kept)
+            assert meeting.complete(pieces, kept, workers) == []
+            table = kept.frame().drop(columns=["id", "time"])
+        rows.append(json.dumps(table.sort_values(["seed", "agent"]).to_numpy().tolist()))
+    assert rows[0] == rows[1]
