@@ -183,6 +183,23 @@ def evaluate(
 
 @app.command()
 @_speaks
+def analyze(
+    db: Annotated[Path, typer.Argument(help="File of episodes that karma evaluate wrote.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; default: beside the file.")
+    ] = None,
+    value: Annotated[
+        str, typer.Option(help="What to show: raw_return, shared_return or score.")
+    ] = "raw_return",
+) -> None:
+    """Draw policies x scenarios as a heatmap: a page, pictures and a table."""
+    from karma_rllib.cli import meeting
+
+    meeting.analyze(db, out, value)
+
+
+@app.command()
+@_speaks
 def compare(
     run_dirs: Annotated[list[Path], typer.Argument(help="Run folders; several are pooled.")],
     out: Annotated[

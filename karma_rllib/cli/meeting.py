@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH = 120  # columns where the output is not a terminal
 FAILED = 1
+VALUES = ("raw_return", "shared_return", "score")
 SECTIONS = ("ledger", "matchmaker", "kinship")  # of a lifetime, beside the world's own keys
 
 
@@ -189,3 +190,21 @@ def _words(found: dict[tuple[Any, ...], Any], cell: Cell) -> str:
         return "failed"
     row = found[where]
     return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def analyze(db: Path, out: Path | None, value: str) -> None:
+    """Draw the heatmap of a file of episodes and say where it is.
+
+    Raises:
+        ConfigError: no such file, nothing to show in it, or an unknown value.
+    """
+    from karma_rllib.analysis import heatmap, store
+    from karma_rllib.hints import check_choice
+
+    try:
+        check_choice("--value", value, VALUES)
+        files = heatmap.write(store.read(db), out or db.parent, value)
+    except ValueError as err:
+        raise ConfigError(str(err)) from None
+    for file in files.values():
+        Console(markup=False, highlight=False).print(str(file), soft_wrap=True)
