@@ -299,6 +299,10 @@ def test_the_memory_of_a_file_and_that_of_python_have_the_same_defaults():
     own = Tvt().model_dump()
     assert own.pop("memory_read") is True
     assert own.pop("key_weight") == 0.1
+    for key in (  # of match hung, which knows no crimes
+        "read_heads", "read_strength", "strength_threshold", "strength_cost", "rebuild_weight",
+    ):  # fmt: skip
+        own.pop(key)
     assert own == asdict(TvtParams())
 
 
