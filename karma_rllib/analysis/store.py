@@ -181,3 +181,8 @@ def read(path: str | Path) -> pd.DataFrame:
     """
     with EpisodeStore(path, create=False) as store:
         return store.frame()
+
+
+def name_of(uri: str, version: int) -> str:
+    """How the column `npc` names a policy."""
+    return f"{uri}@{version}"

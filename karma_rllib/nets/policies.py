@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from karma_rllib.analysis.definitions import METRICS
 from karma_rllib.analysis.runs import trial_results
+from karma_rllib.analysis.store import name_of
 from karma_rllib.envs.bots import Policy, make_bot
 from karma_rllib.hints import hint
 from karma_rllib.nets.policy import DESCRIPTION, WEIGHTS, load_policy
@@ -52,7 +53,7 @@ class Found(NamedTuple):
     @property
     def name(self) -> str:
         """What identifies it: address and version."""
-        return f"{self.uri}@{self.version}"
+        return name_of(self.uri, self.version)
 
     @property
     def label(self) -> str:
