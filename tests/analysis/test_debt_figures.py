@@ -141,7 +141,7 @@ def test_the_pictures_are_drawn_twice_alike_and_stand_in_the_report(comparison):
     first, second = (figures.svg(debt_figures.debts(comparison)) for _ in range(2))
     assert first == second
     page = report.write_report(comparison).read_text()
-    assert page.count("<picture>") == 3
+    assert page.count("<picture>") == 4
     assert "Who owes whom of baseline, tvt, matchmaker and karmic" in page
 
 
@@ -149,7 +149,9 @@ def test_runs_without_memory_or_matchmaker_have_no_pictures_of_debts(tmp_path):
     c = compare([write_run(tmp_path, length=2)], tmp_path / "out")
     assert not debt_figures.shown(c)
     assert "predatory" not in set(c.table["metric"])
-    assert [p.stem for p in figures.draw(c)] == ["curves", "curves", "late", "late"]
+    assert [p.stem for p in figures.draw(c)] == [
+        *("curves", "curves", "late", "late", "profiles", "profiles")
+    ]
 
 
 def test_counts_that_say_whether_a_bin_says_anything_stand_beside_the_metrics(comparison):

@@ -61,7 +61,7 @@ def test_the_page_is_whole_and_loads_nothing(comparison, tmp_path):
     page = Page(text)
     assert path.name == "report.html"
     assert path.stat().st_size < 5_000_000
-    assert len(page.links) == 4 + 2  # two figures in two themes, two films
+    assert len(page.links) == 6 + 2  # three figures in two themes, two films
     assert all(link.startswith("data:image/") for link in page.links)
     assert not re.search(r"https?://|<script|@import|url\(", text)
     assert "$" not in "".join(page.text)  # no field of the template was left
@@ -88,7 +88,7 @@ def test_the_page_says_what_was_run_what_differs_and_how_to_get_it_again(compari
 def test_the_page_reads_on_a_phone_and_in_the_dark(comparison, quick):
     text = write_report(comparison).read_text()
     assert 'name="viewport" content="width=device-width' in text
-    assert text.count("prefers-color-scheme: dark") == 1 + 2  # the style, and both figures
+    assert text.count("prefers-color-scheme: dark") == 1 + 3  # the style, and three figures
 
 
 def test_films_come_in_table_order(comparison, tmp_path, quick):
@@ -182,7 +182,7 @@ def test_times_that_were_not_logged_are_missing_not_zero(comparison):
 
 def test_figures_name_the_command_that_draws_them(comparison, quick):
     text = write_report(comparison, command="karma compare results/mirror").read_text()
-    assert text.count("Drawn by <code>karma compare results/mirror</code>.") == 2
+    assert text.count("Drawn by <code>karma compare results/mirror</code>.") == 3
 
 
 def test_a_registered_run_shows_its_verdicts(comparison, quick):
