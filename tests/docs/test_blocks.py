@@ -37,6 +37,9 @@ SHORTER = (
     (r"^karma train (\S*karmic_laptop\S*)(.*)",
      r"karma train \1\2 --conditions baseline,karmic --seeds 1 --no-gif --set ppo.envs=4 "
      "--set ppo.rollout=64 --set ppo.minibatch=512 --set budget.agent_steps=2_560"),
+    (r"^karma train (\S*kinship_\S*)(.*)",
+     r"karma train \1\2 --seeds 1 --no-gif --set ppo.envs=4 --set ppo.rollout=64 "
+     "--set ppo.minibatch=512 --set budget.agent_steps=2_560"),
     (r"^karma train (\S*smoke\S*)(.*)", r"karma train \1\2 --set budget.agent_steps=9_600"),
 )  # fmt: skip
 """(what a command line looks like, what is run in its place); the first that fits is used."""
