@@ -150,12 +150,13 @@ def _table(means: pd.DataFrame, part: pd.DataFrame) -> str:
     known: Mapping[Any, Any] = {
         (row["policy_uri"], row["version"], row["column"]): row for row in part.to_dict("records")
     }
-    shades = _scaled(means.to_numpy())
+    values = means.to_numpy()
+    shades = _scaled(values)
     head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in means.columns)
     lines = []
     for y, (uri, version, label, _) in enumerate(means.index):
         cells_ = "".join(
-            _cell(means.iat[y, x], shades[y, x], known.get((uri, version, column)))
+            _cell(float(values[y, x]), shades[y, x], known.get((uri, version, column)))
             for x, column in enumerate(means.columns)
         )
         tip = html.escape(f"{uri} version {version}", quote=True)
