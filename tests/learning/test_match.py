@@ -36,13 +36,18 @@ def late(condition: str, seed: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_with_transport_the_agent_goes_to_look_and_chooses_right(cluster, seed):
+    """Measured on these seeds: right in .98 to 1.00 of late episodes, cue seen in .98 to 1.00."""
     measured = late("tvt", seed)
-    assert measured["success"] > 0.8, measured
-    assert measured["cue_seen"] > 0.8, measured
+    assert measured["success"] > 0.9, measured
+    assert measured["cue_seen"] > 0.9, measured
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_recurrent_network_without_it_stays_at_chance(cluster, seed):
-    """One of three pads is right, so whoever always takes the same one is right in 1/3."""
+    """One of three pads is right, so whoever always takes the same one is right in 1/3.
+
+    Measured on these seeds: .32 to .35. It is a mean over 640 episodes, so .2 and .5 are seven
+    standard deviations away.
+    """
     measured = late("baseline", seed)
     assert 0.2 < measured["success"] < 0.5, measured
