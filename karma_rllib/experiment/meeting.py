@@ -167,7 +167,7 @@ def complete(
         Why pieces failed, one line each; they are recorded as failed, the others went on.
     """
     complaints = []
-    for (cell, seeds), result in _ray(pieces, workers) if workers else _here(pieces):
+    for (cell, seeds), result in _ray(pieces, workers) if workers and pieces else _here(pieces):
         if isinstance(result, Exception):
             reason = " ".join(str(result).split())[-300:] or type(result).__name__
             complaints.append(f"{cell.focal.label} among {cell.background.label}: {reason}")
@@ -199,8 +199,9 @@ def _ray(pieces: Sequence[Piece], workers: int) -> Iterator[Result]:
     """Play as Ray tasks, `workers` at once."""
     from karma_rllib.experiment import cluster
 
-    name = str(pieces[0][0].world.get("world", "harvest-v0")) if pieces else "harvest-v0"
-    with cluster.connected(ExperimentConfig.of({"name": "evaluate", "world": {"name": name}})):
+    # Ray is started as for an experiment; which one makes no difference.
+    settings = {"name": "evaluate", "world": {}, "conditions": ["baseline"]}
+    with cluster.connected(ExperimentConfig.of(settings)):
         import ray
 
         task = ray.remote(num_cpus=1, max_retries=1)(play)
