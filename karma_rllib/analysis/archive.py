@@ -6,6 +6,7 @@
       registration.json  what was claimed, sealed, if it was registered
       run.json           command, code, seeds, versions, cost
       experiment.yaml    the experiment with every parameter written out
+      probes/            what `karma probe` found, one file per probed run, if any
 
 Runs that did not reach their length are left out, and so are seeds that lack an arm: an archive
 holds whole seeds, in the order in which the experiment lists them.
@@ -25,11 +26,12 @@ from karma_rllib.analysis.late import late_runs
 from karma_rllib.analysis.rules import Rules
 from karma_rllib.analysis.runs import MAIN, RunFolder, load_folders, open_runs
 from karma_rllib.analysis.verdict import Verdict, judge_table
-from karma_rllib.analysis.windows import run_table
+from karma_rllib.analysis.windows import PROBES, run_table
 from karma_rllib.config import files
 from karma_rllib.config.errors import ConfigError
 
 RUNS, WINDOWS, RUN, EXPERIMENT = "runs.csv", "windows.csv", "run.json", "experiment.yaml"
+PROBED = "probes"
 
 
 def take(run_dir: Path, out: Path) -> list[str]:
@@ -65,6 +67,7 @@ def take(run_dir: Path, out: Path) -> list[str]:
     for name, table in ((RUNS, runs), (WINDOWS, windows)):
         kept = table[table["seed"].isin(seeds)].dropna(axis=1, how="all")
         kept.to_csv(out / name, index=False, lineterminator="\n")
+    _take_probes(folder, seeds, out / PROBED)
     if known is not None:
         shutil.copyfile(folder.path / registration.IN_RUN, out / registration.IN_RUN)
     shutil.copyfile(folder.path / EXPERIMENT, out / EXPERIMENT)
@@ -72,6 +75,14 @@ def take(run_dir: Path, out: Path) -> list[str]:
         json.dumps(_told(folder, frame, seeds, notes), indent=1) + "\n", encoding="utf-8"
     )
     return notes
+
+
+def _take_probes(folder: RunFolder, seeds: list[int], out: Path) -> None:
+    """Copy what was found in probed runs of these seeds; others that lie there stay."""
+    for seed in seeds:
+        for path in sorted(folder.path.glob(f"*_s{seed}/{PROBES}")):
+            out.mkdir(exist_ok=True)
+            shutil.copyfile(path, out / f"{path.parent.name}.json")
 
 
 def name_of(run_dir: Path) -> str:

@@ -11,15 +11,17 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`
 `verdicts` FOLDER       registered predictions, judged on an archived run (see `analysis.archive`)
 `run` FOLDER            what was run: seeds, command, code, cost
+`probes` FOLDER         what `karma probe` found in the runs of an archive
 
 Paths are relative to `docs/results`. The same raw files give the same bytes.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from karma_rllib.analysis import archive, rules, verdict_view
 from karma_rllib.analysis.cells import CELLS, terse
 from karma_rllib.analysis.late import CONTRASTED, contrast_table
 from karma_rllib.analysis.tables import number
+from karma_rllib.conditions import CONDITIONS
 from karma_rllib.config.errors import ConfigError
 from karma_rllib.hints import hint
 
@@ -148,16 +151,57 @@ def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]
             told = "" if p == "-" else p + holm
             rows.append([*own, part.text, verdict_view.effect(part), str(part.n or ""), told])
     table = _table(["id", "verdict", "compared", "effect", "n", "p"], rows)
+    lacking: dict[str, list[str]] = {}
+    for verdict in found:
+        if verdict.verdict == rules.NOT_TESTABLE:
+            lacking.setdefault(verdict.reason, []).append(verdict.prediction.id)
     untested = [
-        f"- {v.prediction.id}: {v.prediction.claim}. {v.reason[:1].upper()}{v.reason[1:]}."
-        for v in found
-        if v.verdict == rules.NOT_TESTABLE
+        f"- {reason[:1].upper()}{reason[1:]}: {', '.join(ids)}" for reason, ids in lacking.items()
     ]
     remarks = [f"- Note: {note}" for note in notes]
-    parts = [f"{verdict_view.count(found)}.", table, verdict_view.caption(registered)]
+    parts = [f"{verdict_view.count(found)}."]
+    if rows:
+        parts += [table, verdict_view.caption(registered)]
     if untested:
         parts += ["Not testable with these runs:", "\n".join(untested)]
     return "\n\n".join([*parts, *(["\n".join(remarks)] if remarks else [])])
+
+
+def _probes(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
+    """The value fingerprint and the geometry of every probed run, arm by arm."""
+    found = []
+    for path in sorted((folder / name / archive.PROBED).glob("*.json")):
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            arm, seed = told["origin"]["condition"], told["origin"]["seed"]
+        except (OSError, ValueError, KeyError, TypeError) as err:
+            raise ConfigError(f"{path} cannot be read ({err})") from None
+        if "values" in told:
+            found.append((list(CONDITIONS).index(arm), seed, arm, told))
+    if not found:
+        raise ConfigError(f"{folder / name / archive.PROBED} holds no probes of any zap")
+    rows = [
+        [f"{arm}, seed {seed}", *_probed(told)]
+        for _, seed, arm, told in sorted(found, key=lambda row: row[:2])
+    ]
+    heads = ["probed", "zaps", "V before / after / victim", "V after less V victim"]
+    return _table([*heads, "AUROC raw / z", "transfer", "role gap"], rows)
+
+
+def _probed(told: Mapping[str, Any]) -> list[str]:
+    """The cells of one probed run, but for its name."""
+    values, linear = told["values"], told["linear"]
+    mean, low, high = (number(x, 2) for x in values["dv_out"])
+    gap = told["geometry"].get("role_gap")
+    watched = f" of {told['behaviour']}" if told["behaviour"] else ""
+    return [
+        f"{told['zaps']}{watched}",
+        " / ".join(number(values[key][0], 2) for key in ("v_before", "v_after", "v_victim")),
+        f"{mean} [{low}, {high}]",
+        " / ".join(terse(number(linear[key][0], 2)) for key in ("raw", "z")),
+        terse(number(told["transfer"]["effect"], 2)),
+        "-" if gap is None else number(gap, 2),
+    ]
 
 
 def _run(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
@@ -172,4 +216,5 @@ _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "versus": _versus,
     "verdicts": _verdicts,
     "run": _run,
+    "probes": _probes,
 }

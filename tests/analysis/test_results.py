@@ -102,8 +102,31 @@ def test_a_pilots_numbers_stand_beneath_in_italics(root):
 def test_verdicts_name_what_cannot_be_tested(root):
     text = "\n".join(made(root, "verdicts planted"))
     assert "| **A3a** | **supported** | violence_rate: karma < baseline |" in text
-    assert "- A7: " in text
-    assert "Needs arm" in text
+    assert "- Needs arm no_zap: A1\n" in text
+    assert "- Needs arm broken: A2a, A2b, A2c" in text
+
+
+def test_probes_are_told_arm_by_arm(root):
+    folder = root / results.FOLDER / "planted" / archive.PROBED
+    folder.mkdir()
+    told = {
+        "zaps": 120,
+        "behaviour": "baseline",
+        "values": {
+            **{key: [value, 0, 9] for key, value in zip(("v_before", "v_after"), (3.0, 2.5))},
+            "v_victim": [2.4, 2, 3],
+            "dv_out": [0.1, -0.05, 0.25],
+        },
+        "linear": {"raw": [1.0, 1, 1], "z": [0.62, 0.5, 0.7]},
+        "transfer": {"effect": 0.4},
+        "geometry": {"role_gap": 0.05},
+    }
+    for arm in ("karma", "baseline"):
+        own = {**told, "origin": {"condition": arm, "seed": 42}}
+        (folder / f"{arm}_s42.json").write_text(json.dumps(own))
+    lines = made(root, "probes planted")
+    assert lines[2].startswith("| baseline, seed 42 | 120 of baseline | 3.00 / 2.50 / 2.40 |")
+    assert lines[3].endswith("| 0.10 [\N{MINUS SIGN}0.05, 0.25] | 1.00 / .62 | .40 | 0.05 |")
 
 
 def test_what_was_run_says_command_seeds_and_cost(root):
@@ -135,6 +158,7 @@ def test_the_command_line_leaves_places_of_a_machine_out():
         ("arms planted/runs.csv violense", "did you mean 'violence'"),
         ("arms nowhere.csv violence", "cannot be read"),
         ("verdicts nowhere", "no such registration"),
+        ("probes planted", "holds no probes"),
     ],
 )
 def test_an_order_that_cannot_be_made_is_refused_in_a_sentence(root, order, words):
