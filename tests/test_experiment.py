@@ -43,12 +43,13 @@ def test_every_condition_builds_and_only_its_name_differs(name):
     built = build_algorithm_config(config, name, 7).to_dict()
     base = build_algorithm_config(config, "baseline", 7).to_dict()
     differs = {key for key in built if repr(built[key]) != repr(base[key])}
-    rigs = conditions.condition(name).matchmaker != "off"
-    world = {"env_config"} if rigs else set()
+    row = conditions.condition(name)
+    rigs, told = row.matchmaker != "off", {"matchmaker"} if row.zap else {"zap_works"}
+    world = {"env_config"} if rigs or not row.zap else set()
     assert differs - {"synced_env_keys"} <= {"condition_name"} | world
-    if rigs:  # of the world only who rigs its spawns
+    if world:  # of the world only who rigs its spawns, or whether zaps work
         extra = set(built["env_config"]) ^ set(base["env_config"])
-        assert extra == {"matchmaker"}
+        assert extra == told
     assert built["condition_name"] == name
 
 

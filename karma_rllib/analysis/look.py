@@ -39,9 +39,10 @@ COLOURS = {
     "placebo_agg": "#56b4e9",
     "shuffled": "#b8a400",
     "role_only": "#8c6d31",
-    "no_zap": "#009e73",
+    "no_zap": "#6a51a3",
     "cap_only": "#a3a3a3",
     "tvt": "#0072b2",
+    "memory": "#6a51a3",
     "matchmaker": "#e69f00",
     "karmic": "#009e73",
     "tvt_shuffle": "#56b4e9",
@@ -53,7 +54,7 @@ COLOURS = {
     "karma+karmic": "#b8a400",
     "karma_out+karmic": "#0072b2",
 }
-_ON_DARK = {"#0072b2": "#4aa3e8", "#009e73": "#2cc79a", "#d55e00": "#f0803a"}
+_ON_DARK = {"#0072b2": "#4aa3e8", "#009e73": "#2cc79a", "#d55e00": "#f0803a", "#6a51a3": "#a594d6"}
 _SPARE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
 _CONTROLS = (
     *("broken", "placebo", "shuffled", "role_only", "no_zap", "cap_only"),

@@ -54,7 +54,9 @@ def test_the_band_is_the_range_over_seeds_and_the_line_their_mean():
 def test_drawing_twice_gives_the_same_bytes_and_touches_no_global_state(comparison):
     before, backend = dict(mpl.rcParams), mpl.get_backend()
     paths = figures.draw(comparison)
-    assert [path.name for path in paths] == ["curves.png", "curves.svg", "late.png", "late.svg"]
+    assert [path.name for path in paths] == [
+        f"{name}.{kind}" for name in ("curves", "late", "profiles") for kind in ("png", "svg")
+    ]
     first = digests(paths)
     with mpl.rc_context({"font.size": 30, "axes.grid": False}):  # someone else's taste
         assert digests(figures.draw(comparison)) == first
