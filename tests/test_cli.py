@@ -89,6 +89,12 @@ def test_list_examples_shows_every_tuned_example_with_its_purpose():
     assert all(name in out for name in names)
 
 
+def test_list_policies_shows_the_kinds_and_the_scripted_players():
+    _, out, _ = karma("list", "policies")
+    assert all(uri in out for uri in ("file://", "latest:", "random://", "bot://avenger"))
+    assert "nowhere: no such run folder" in refusal("list", "policies", "nowhere")
+
+
 def test_list_params_is_the_whole_reference():
     _, out, _ = karma("list", "params")
     for section, model in section_models().items():

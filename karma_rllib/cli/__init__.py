@@ -38,6 +38,7 @@ class Topic(str, enum.Enum):
     conditions = "conditions"
     examples = "examples"
     scenarios = "scenarios"
+    policies = "policies"
     params = "params"
 
 

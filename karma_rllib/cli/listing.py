@@ -29,8 +29,8 @@ def show(topic: str, section: str | None = None) -> None:
     """Print one list.
 
     Args:
-        topic: worlds, profiles, conditions, examples, scenarios or params.
-        section: with params, the only section to print.
+        topic: worlds, profiles, conditions, examples, scenarios, policies or params.
+        section: with params, the only section to print; with policies, a run folder.
 
     Raises:
         ConfigError: an unknown section, or one where none belongs.
@@ -131,6 +131,7 @@ _LISTS = {
     "conditions": _conditions,
     "examples": _examples,
     "scenarios": _scenarios,
+    "policies": _policies,
 }
 
 
