@@ -119,5 +119,10 @@ CELLS: dict[str, Cell] = {
     "debt": Cell("debt at an episode's end", _interval("debt", 0)),
     "links": Cell("link rate", _plain("link_rate", 2)),
     "settled": Cell("settled after (median)", _settled),
+    "hearts": Cell("hearts", _interval("hearts", 2)),
+    "gini": Cell("Gini of hearts", _interval("gini", 2)),
+    "gifts": Cell("gifts", _interval("gifts", 2)),
+    "victim_kin": Cell("kinship to victims / by chance", _interval("victim_kin_ratio", 2)),
+    "gift_kin": Cell("kinship to receivers / by chance", _interval("gift_kin_ratio", 2)),
     "placed": Cell("pairs placed", _plain("rig_rate", 0, " %", 100.0, hide=0.0)),
 }

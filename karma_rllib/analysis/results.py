@@ -8,6 +8,7 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 
 `arms` FILE CELL...     one row per arm of a `runs.csv`; cells: `analysis.cells.CELLS`;
                         ARM="other words" renames a row
+`levels` FILE COLUMN CELL...  one row per value of COLUMN, all runs that have it together
 `versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`
 `verdicts` FOLDER       registered predictions, judged on an archived run (see `analysis.archive`)
 `run` FOLDER            what was run: seeds, command, code, cost
@@ -119,6 +120,18 @@ def _arms(folder: Path, file: str, words: list[str], options: dict[str, str]) ->
     return _table(["condition", *heads], rows)
 
 
+def _levels(folder: Path, file: str, words: list[str], options: dict[str, str]) -> str:
+    """One row per value of a column: a setting that was swept."""
+    runs = _read(folder / file)
+    column = _known(words[0] if words else "", runs.columns)
+    cells = [CELLS[_known(word, CELLS)] for word in words[1:]]
+    rows = [
+        [f"{level:g}" if isinstance(level, float) else str(level), *(c.write(own) for c in cells)]
+        for level, own in runs.groupby(column)
+    ]
+    return _table([column.replace("_", " "), *(cell.head for cell in cells)], rows)
+
+
 def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) -> str:
     """Ratios to the baseline, paired by seed, with 95 % t intervals on the log scale."""
     table = contrast_table(_read(folder / file))
@@ -213,6 +226,7 @@ def _run(folder: Path, name: str, words: list[str], options: dict[str, str]) -> 
 
 _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "arms": _arms,
+    "levels": _levels,
     "versus": _versus,
     "verdicts": _verdicts,
     "run": _run,

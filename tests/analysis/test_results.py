@@ -84,6 +84,17 @@ def test_arms_are_means_over_runs_with_their_interval(root):
     assert float(lines[3].split("|")[4]) == pytest.approx(ratio, abs=0.05)
 
 
+def test_levels_of_a_swept_setting_stand_row_by_row(root):
+    rows = [(r, 10 * r + k, 2.0 + r) for r in (0.5, 0.0, 1.0) for k in (-1, 0, 1)]
+    runs = pd.DataFrame(rows, columns=["relatedness", "hearts", "gifts"])
+    runs.to_csv(root / results.FOLDER / "sweep.csv", index=False)
+    lines = made(root, "levels sweep.csv relatedness seeds hearts gifts")
+    assert lines[0] == "| relatedness | seeds | hearts | gifts |"
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| 0", "| 0.5", "| 1"]
+    half = 4.302653 / 3**0.5  # Student's t with 2 degrees of freedom, standard deviation 1
+    assert lines[3].split(" | ")[2] == f"5.00 [{5 - half:.2f}, {5 + half:.2f}]"
+
+
 def test_ratios_to_the_baseline_are_paired(root):
     lines = made(root, "versus planted/runs.csv violence_rate")
     assert len(lines) == 3
@@ -157,6 +168,8 @@ def test_the_command_line_leaves_places_of_a_machine_out():
         ("arm planted/runs.csv violence", "is no table"),
         ("arms planted/runs.csv violense", "did you mean 'violence'"),
         ("arms nowhere.csv violence", "cannot be read"),
+        ("levels planted/runs.csv condtion violence", "did you mean 'condition'"),
+        ("levels planted/runs.csv", "there is no column ''"),
         ("verdicts nowhere", "no such registration"),
         ("probes planted", "holds no probes"),
     ],
