@@ -55,7 +55,8 @@ def test_help_loads_nothing_heavy(arguments):
 def test_help_names_every_command():
     _, out, _ = karma("--help")
     names = (
-        "train resume evaluate compare probe calibrate results preregister verdict list replay play"
+        "train resume evaluate analyze suites compare probe calibrate results preregister "
+        "verdict list replay play"
     )
     for command in names.split():
         assert command in out

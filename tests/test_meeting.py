@@ -78,14 +78,14 @@ def test_what_cannot_be_played_is_refused_before_anything_is(focal, background, 
 
 def test_a_piece_that_fails_is_recorded_and_the_others_go_on(tmp_path, monkeypatch):
     cells = meeting.plan(["bot://bully", "bot://forager"], ["random://"], SHORT)
-    play = meeting.play
+    play = meeting.Cell.play
 
     def failing(cell, seeds):
         if cell.focal.bot == "bully":
             raise RuntimeError("the worker was lost")
         return play(cell, seeds)
 
-    monkeypatch.setattr(meeting, "play", failing)
+    monkeypatch.setattr(meeting.Cell, "play", failing)
     with store.EpisodeStore(tmp_path / "e.sqlite") as kept:
         complaints = meeting.complete(meeting.missing(cells, range(2), kept), kept)
         assert complaints == ["bully among random: the worker was lost"]
@@ -129,7 +129,7 @@ def test_an_evaluation_that_is_killed_is_completed_by_the_next_call(tmp_path):
 @pytest.mark.ray
 def test_ray_tasks_give_the_rows_that_this_process_gives(tmp_path):
     rows = []
-    for workers in (0, 2):
+    for workers in (1, 2):
         cells = meeting.plan(["bot://bully"], ["random://"], SHORT)
         with store.EpisodeStore(tmp_path / f"{workers}.sqlite") as kept:
             pieces = meeting.missing(cells, range(20), kept)

@@ -5,6 +5,8 @@ The unit is an episode: the mean return of the agents of one role in it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -34,6 +36,22 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(mean, float(found.low), float(found.high), len(x))
+
+
+def grouped_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0) -> Interval:
+    """Mean over groups of the means in each, with its 95 % percentile bootstrap interval.
+
+    Values are drawn anew within their groups, so that every group keeps its size.
+    """
+    x, label = np.asarray(values, float), np.asarray(groups)
+    parts = [x[label == name] for name in np.unique(label)]
+    if len(parts) == 1:
+        return mean_interval(x, seed)
+    rng = np.random.default_rng(seed)
+    drawn = [part[rng.integers(len(part), size=(RESAMPLES, len(part)))].mean(1) for part in parts]
+    tail = 50 * (1 - LEVEL)  # [percent]
+    low, high = np.percentile(np.mean(drawn, 0), [tail, 100 - tail])
+    return Interval(float(np.mean([p.mean() for p in parts])), float(low), float(high), len(x))
 
 
 def per_capita(table: pd.DataFrame, value: str = "raw_return") -> pd.DataFrame:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from karma_rllib.cli import seeing
+from karma_rllib.cli import evaluating, seeing
 
 BAD_INPUT = 2
 
@@ -140,67 +140,6 @@ def resume(
 
 @app.command()
 @_speaks
-def evaluate(
-    policies: Annotated[
-        list[str],
-        typer.Argument(help="Checkpoints, trials' folders or addresses: see karma list policies."),
-    ],
-    background: Annotated[
-        list[str] | None,
-        typer.Option(metavar="POLICY", help="Whom they meet; default: each other, all with all."),
-    ] = None,
-    focal: Annotated[
-        list[int] | None, typer.Option(min=1, help="Agents that are judged; default 1.")
-    ] = None,
-    world: Annotated[
-        str | None, typer.Option(help="World; default: that of the first trained policy.")
-    ] = None,
-    profile: Annotated[str | None, typer.Option(help="Named parameter set of the world.")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter of the world."),
-    ] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of worlds and actions.")] = 0,
-    db: Annotated[Path, typer.Option(help="File that keeps the episodes of meetings.")] = Path(
-        "results/episodes.sqlite"
-    ),
-    workers: Annotated[
-        int, typer.Option(min=0, help="Ray tasks at once; 0: in this process, without Ray.")
-    ] = 0,
-    gif: Annotated[Path | None, typer.Option(help="Also film one episode to this file.")] = None,
-) -> int:
-    """Play policies: one alone, with what it does to others; or many, and what each earns."""
-    from karma_rllib.cli import evaluation, meeting
-
-    wanted = (background, focal, world, profile, overrides, workers)
-    if len(policies) == 1 and not any(wanted) and meeting.is_file(policies[0]):
-        evaluation.evaluate(meeting.folder(policies[0]), episodes, seed, gif)
-        return 0
-    arena = meeting.arena([*policies, *(background or [])], world, profile, overrides or [])
-    sides = (policies, background or [])
-    return meeting.meet(*sides, arena, focal or [1], episodes, seed, db, workers, gif)
-
-
-@app.command()
-@_speaks
-def analyze(
-    db: Annotated[Path, typer.Argument(help="File of episodes that karma evaluate wrote.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; default: beside the file.")
-    ] = None,
-    value: Annotated[
-        str, typer.Option(help="What to show: raw_return, shared_return or score.")
-    ] = "raw_return",
-) -> None:
-    """Draw policies x scenarios as a heatmap: a page, pictures and a table."""
-    from karma_rllib.cli import meeting
-
-    meeting.analyze(db, out, value)
-
-
-@app.command()
-@_speaks
 def compare(
     run_dirs: Annotated[list[Path], typer.Argument(help="Run folders; several are pooled.")],
     out: Annotated[
@@ -247,7 +186,7 @@ def results(
         typer.Argument(help="Markdown files; default: README.md and docs/results/*.md."),
     ] = None,
     take: Annotated[
-        Path | None, typer.Option(help="A run folder to archive under docs/results first.")
+        Path | None, typer.Option(help="Run folder or episodes to archive under docs/results.")
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of that archive; default: the experiment's.")
@@ -322,32 +261,6 @@ def verdict(
 
 @app.command()
 @_speaks
-def suites(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Scenarios or suites; default: all.")
-    ] = None,
-    write: Annotated[
-        Path | None, typer.Option(help="Page to write the table into, between its two marks.")
-    ] = None,
-    policy: Annotated[
-        list[str] | None, typer.Option(help="A policy to be judged instead; may be repeated.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="With --policy: episodes per scenario.")] = 16,
-    episodes: Annotated[
-        Path | None, typer.Option(help="With --policy: SQLite file that keeps every episode.")
-    ] = None,
-) -> None:
-    """Score policies in the scenarios; without any, the oracles and random play."""
-    from karma_rllib.cli import scoring
-
-    if policy:
-        scoring.judge(names or [], policy, seeds, episodes)
-    else:
-        scoring.show(names or [], write)
-
-
-@app.command()
-@_speaks
 def export(
     policy: Annotated[
         str, typer.Argument(help="A checkpoint, a trial's folder, or an address: latest:RUN_DIR.")
@@ -375,6 +288,7 @@ def list_(
     listing.show(topic.value, section)
 
 
+evaluating.add_to(app, _speaks)
 seeing.add_to(app, _speaks)
 
 

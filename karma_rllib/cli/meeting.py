@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ from karma_rllib.config import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from karma_rllib.experiment.meeting import Cell
+    from karma_rllib.analysis.stats import Interval
+    from karma_rllib.experiment.meeting import Cell, Playable
 
+EPISODES = 20  # unless told otherwise
 WIDTH = 120  # columns where the output is not a terminal
 FAILED = 1
 VALUES = ("raw_return", "shared_return", "score")
@@ -116,38 +118,55 @@ def meet(
     Raises:
         ConfigError: a policy is not there or does not fit; nothing was played.
     """
-    from karma_rllib.analysis import store
     from karma_rllib.experiment import meeting
 
     if gif is not None:
         raise ConfigError("--gif films one policy that plays with itself; name a single checkpoint")
     cells = meeting.plan(policies, background, world, seats, seed)
+    table, said, code = kept(cells, episodes, db, workers)
+    _print(cells, table, episodes)
+    Console(markup=False, highlight=False).print(said, soft_wrap=True)
+    return code
+
+
+def kept(
+    games: Sequence[Playable], episodes: int, db: Path, workers: int
+) -> tuple[pd.DataFrame, str, int]:
+    """Play what the file of episodes does not hold yet; complaints go to the error stream.
+
+    Returns:
+        All rows of the file, a sentence on what was added, and the exit code.
+
+    Raises:
+        ConfigError: the file is none of episodes.
+    """
+    from karma_rllib.analysis import store
+    from karma_rllib.experiment import meeting
+
     try:
-        kept = store.EpisodeStore(db)
+        opened = store.EpisodeStore(db)
     except ValueError as err:
         raise ConfigError(str(err)) from None
-    with kept:
-        pieces = meeting.missing(cells, range(episodes), kept)
+    with opened:
+        pieces = meeting.missing(games, range(episodes), opened)
         wanted = sum(len(seeds) for _, seeds in pieces)
-        with _bar(wanted) as told:
-            complaints = meeting.complete(pieces, kept, workers, told)
-        table = kept.frame()
-    _print(cells, table, episodes)
-    console = Console(markup=False, highlight=False)
-    there = len(cells) * episodes - wanted
-    console.print(f"{db}: {wanted} episodes added, {there} were there", soft_wrap=True)
+        with bar("episodes", wanted) as told:
+            complaints = meeting.complete(pieces, opened, workers, told)
+        table = opened.frame()
     for complaint in complaints:
         print(f"karma: {complaint}", file=sys.stderr)  # noqa: T201
-    return FAILED if complaints else 0
+    there = len(games) * episodes - wanted
+    said = f"{db}: {wanted} episodes added, {there} were there"
+    return table, said, FAILED if complaints else 0
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Any]:
-    """A progress bar over episodes, on the error stream."""
-    columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def bar(what: str, total: int) -> Iterator[Any]:
+    """A progress bar on the error stream; yields what is told of progress."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("episodes", total=total)
+        task = progress.add_task(what, total=total)
         yield lambda done: progress.advance(task, done)
 
 
@@ -184,12 +203,23 @@ def _print(cells: list[Cell], table: pd.DataFrame, episodes: int) -> None:
 
 def _words(found: dict[tuple[Any, ...], Any], cell: Cell) -> str:
     """Mean and interval of a cell."""
+    from karma_rllib.analysis.stats import Interval
+
     key = cell.key(0)
     where = (key.policy_uri, key.version, key.suite, key.scenario, key.npc, key.role)
     if where not in found:
         return "failed"
     row = found[where]
-    return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    return words(Interval(row["mean"], row["low"], row["high"], row["n"]))
+
+
+def words(found: Interval | None) -> str:
+    """A mean and its interval; nothing for None."""
+    if found is None:
+        return ""
+    if found.n < 2:
+        return f"{found.mean:.2f}"
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def analyze(db: Path, out: Path | None, value: str) -> None:

@@ -1,97 +1,137 @@
-"""``karma suites``: play the scenarios with their oracles and at random."""
+"""Scenarios on the command line: ``karma evaluate --scenario | --suite`` and ``karma suites``."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 
+from karma_rllib.cli import meeting
 from karma_rllib.config import ConfigError
 from karma_rllib.envs import scenarios
 from karma_rllib.envs.suites import table
 
 if TYPE_CHECKING:
-    from karma_rllib.experiment.examination import Mark
+    import pandas as pd
+
+    from karma_rllib.experiment.examination import Sitting
+
+EPISODES = 16  # of a scenario, unless told otherwise
+EVERY = "all"  # suites
 
 
-def chosen(names: list[str]) -> list[scenarios.Scenario]:
-    """Scenarios by their names or those of suites; all without names.
-
-    Raises:
-        ConfigError: neither a scenario nor a suite has this name.
-    """
-    found: dict[str, scenarios.Scenario] = {}
-    for name in names or list(scenarios.suites()):
-        try:
-            part = scenarios.suites().get(name) or (scenarios.scenario(name),)
-        except ValueError as err:
-            raise ConfigError(str(err)) from None
-        found |= {scenario.name: scenario for scenario in part}
-    return list(found.values())
-
-
-def judge(names: list[str], policies: list[str], seeds: int, episodes: Path | None) -> None:
-    """Let policies play scenarios, and print what they score.
-
-    Args:
-        names: scenarios or suites; none: all.
-        policies: their addresses.
-        seeds: episodes per scenario, the first so many seeds.
-        episodes: file that keeps every episode, and knows those already played.
+def chosen(names: list[str], suites: list[str]) -> list[str]:
+    """Names of scenarios: those given, and those of the suites given.
 
     Raises:
-        ConfigError: a name or policy that is not there, or no policy that can play anything.
+        ConfigError: no scenario or suite has this name.
     """
-    from contextlib import nullcontext
-
-    from karma_rllib.analysis.store import EpisodeStore
-    from karma_rllib.experiment import examination
-
-    todo, found = chosen(names), examination.find(policies)
     try:
-        opened = EpisodeStore(episodes) if episodes is not None else nullcontext()
+        found = [scenarios.scenario(name).name for name in names]
+        for suite in scenarios.suites() if EVERY in suites else suites:
+            found += [scenario.name for scenario in scenarios.suite(suite)]
     except ValueError as err:
         raise ConfigError(str(err)) from None
-    console = Console(stderr=True)
-    with opened as store:
-        marks = [
-            [examination.examine(policy, scenario, range(seeds), store) for policy in found]
-            for scenario in track(
-                todo, "playing", console=console, transient=True, disable=not console.is_terminal
+    return list(dict.fromkeys(found))
+
+
+def refuse_beside_scenarios(**options: Any) -> None:
+    """Refuse what a scenario fixes itself.
+
+    Raises:
+        ConfigError: one of the options was given.
+    """
+    for name, value in options.items():
+        if value:
+            raise ConfigError(
+                f"--{name}: a scenario has a world and seats of its own; leave it out, or leave "
+                "out --scenario and --suite"
             )
-        ]
-    why = [mark.why for row in marks for mark in row if mark.score is None]
-    if len(why) == len(todo) * len(found):
-        raise ConfigError(why[0])
-    typer.echo(_scores(marks))
-    for reason in dict.fromkeys(why):
-        typer.echo(f"-: {reason}")
 
 
-def _scores(marks: list[list[Mark]]) -> str:
-    """Scenarios x policies as Markdown; the last row is the mean of the suites' means."""
-    labels = [mark.policy for mark in marks[0]]
-    lines = [f"| suite | scenario | {' | '.join(labels)} |", "|---|---|" + "---:|" * len(labels)]
-    for row in marks:
-        cells = ["-" if mark.score is None else f"{mark.score:.2f}" for mark in row]
-        lines.append(f"| {row[0].suite} | `{row[0].scenario}` | {' | '.join(cells)} |")
-    overall = []
-    for n in range(len(labels)):
-        suites: dict[str, list[float]] = {}
-        for row in marks:
-            if row[n].score is not None:
-                suites.setdefault(row[n].suite, []).append(float(row[n].score or 0.0))
-        means = [sum(scores) / len(scores) for scores in suites.values()]
-        overall.append(f"{sum(means) / len(means):.2f}" if means else "-")
-    return "\n".join([*lines, f"| all | | {' | '.join(overall)} |"])
+def judge(
+    names: list[str],
+    policies: list[str],
+    background: list[str],
+    episodes: int,
+    seed: int,
+    db: Path,
+    workers: int,
+) -> int:
+    """Let policies sit scenarios, keep the episodes, print scores and returns.
+
+    Args:
+        names: of scenarios.
+        policies: addresses of who is judged.
+        background: addresses of who plays the rivals; empty: the scenarios' own bots.
+        episodes: of each, the first so many seeds.
+        seed: of the policies' chances.
+        db: file that keeps every episode, and knows those already played.
+        workers: processes.
+
+    Returns:
+        0, or 1 where an episode failed.
+
+    Raises:
+        ConfigError: a policy that is not there, or none that can play anything.
+    """
+    from karma_rllib.experiment import examination
+
+    sittings, why = examination.plan(names, policies, background, seed)
+    rows, said, code = meeting.kept(sittings, episodes, db, workers)
+    _print(sittings, rows, episodes)
+    for line in why:
+        typer.echo(f"not played: {line}")
+    typer.echo(said)
+    return code
+
+
+def _print(sittings: list[Sitting], rows: pd.DataFrame, episodes: int) -> None:
+    """A line per scenario and policy, and the mean over suites of every policy."""
+    from karma_rllib.experiment.examination import overall
+
+    heads = {"suite": "left", "scenario": "left", "focal": "left", "among": "left"}
+    heads |= dict.fromkeys(("score", "return per head", "of the others"), "right")
+    title = f"mean of {episodes} episodes [95 % interval]; returns are raw"
+    printed = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for head, side in heads.items():
+        printed.add_column(head, justify=side)  # type: ignore[arg-type]
+    scores: dict[str, list[tuple[str, float]]] = {}
+    for one in sittings:
+        met = one.rivals.label if one.rivals else "its bots"
+        mark = one.mark(rows, range(episodes))
+        words = ["failed", "", ""] if mark is None else [meeting.words(x) for x in mark]
+        among = met if mark and mark.background else ""
+        printed.add_row(one.scenario.suite, one.name, one.focal.label, among, *words)
+        if mark is not None:
+            name = f"{one.focal.label} among {met}" if one.rivals else one.focal.label
+            scores.setdefault(name, []).append((one.scenario.suite, mark.score.mean))
+    wide = None if sys.stdout.isatty() else meeting.WIDTH
+    Console(markup=False, highlight=False, width=wide).print(printed)
+    for name, marks in scores.items():
+        if len(marks) > 1:
+            typer.echo(f"{name}: {overall(marks):.2f} over all, every suite counting alike")
 
 
 def show(names: list[str], write: Path | None) -> None:
-    """Measure scenarios and print the table, or write it into a page."""
-    todo = chosen(names)
+    """Measure oracles and random play, and print the table, or write it into a page.
+
+    Args:
+        names: scenarios or suites; none: all.
+        write: the page.
+
+    Raises:
+        ConfigError: a name that is not there, or a page without marks.
+    """
+    parts = [name for name in names if name in scenarios.suites()]
+    found = chosen([name for name in names if name not in parts], parts if names else [EVERY])
+    todo = [one for one in scenarios.scenarios().values() if one.name in found]
     page = ""
     if write is not None:
         try:

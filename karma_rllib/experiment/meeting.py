@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 from karma_rllib import __version__
 from karma_rllib.analysis.store import BACKGROUND, FOCAL, EpisodeStore, Key, Row
@@ -19,6 +19,20 @@ from karma_rllib.envs.meeting import World, build, play_episodes, seat
 from karma_rllib.nets.policies import Found, locate, open_found
 
 PIECE = 16  # episodes of one cell that are played side by side, and written when they are done
+
+
+class Playable(Protocol):
+    """Who plays what with whom: a cell of meetings, or a policy that sits a scenario."""
+
+    @property
+    def title(self) -> str:
+        """What complaints call it."""
+
+    def key(self, seed: int) -> Key:
+        """What identifies an episode, seen from who is judged."""
+
+    def play(self, seeds: Sequence[int]) -> list[list[Row]]:
+        """Play the episodes of these seeds: for each the rows of all agents."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,35 @@ class Cell:
             me, other = other, me
         suite, npc = str(self.world.get("world", "harvest-v0")), other.name
         return Key(me.uri, me.version, suite, self.scenario, seed, role, npc, __version__)
+
+    @property
+    def title(self) -> str:
+        """Who among whom."""
+        return f"{self.focal.label} among {self.background.label}"
+
+    def play(self, seeds: Sequence[int]) -> list[list[Row]]:
+        """Play episodes, side by side; for each seed the rows of all agents."""
+        life = build(self.world)
+        me = open_found(self.focal, life, self.seed)
+        same = self.focal == self.background
+        other = me if same else open_found(self.background, life, self.seed)
+        cast = [me] * self.seats + [other] * (self.num_agents - self.seats)
+        found: dict[int, list[Row]] = {seed: [] for seed in seeds}
+        for played in play_episodes(self.world, cast, seeds, rotate=True):
+            judged = {seat(k, played.seed, self.num_agents) for k in range(self.seats)}
+            role = FOCAL if played.agent in judged else BACKGROUND
+            found[played.seed].append(
+                Row(
+                    self.key(played.seed, role),
+                    played.agent,
+                    None,
+                    played.raw_return,
+                    played.shared_return,
+                    played.steps,
+                    played.stats,
+                )
+            )
+        return list(found.values())
 
 
 def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -108,39 +151,10 @@ def plan(
     ]
 
 
-def play(cell: Cell, seeds: Sequence[int]) -> list[list[Row]]:
-    """Play episodes of a cell.
-
-    Returns:
-        For each seed the rows of all agents.
-    """
-    life = build(cell.world)
-    me = open_found(cell.focal, life, cell.seed)
-    same = cell.focal == cell.background
-    other = me if same else open_found(cell.background, life, cell.seed)
-    cast = [me] * cell.seats + [other] * (cell.num_agents - cell.seats)
-    found: dict[int, list[Row]] = {seed: [] for seed in seeds}
-    for played in play_episodes(cell.world, cast, seeds, rotate=True):
-        judged = {seat(k, played.seed, cell.num_agents) for k in range(cell.seats)}
-        role = FOCAL if played.agent in judged else BACKGROUND
-        found[played.seed].append(
-            Row(
-                cell.key(played.seed, role),
-                played.agent,
-                None,
-                played.raw_return,
-                played.shared_return,
-                played.steps,
-                played.stats,
-            )
-        )
-    return list(found.values())
+Piece = tuple[Playable, list[int]]
 
 
-Piece = tuple[Cell, list[int]]
-
-
-def missing(cells: Iterable[Cell], seeds: Sequence[int], store: EpisodeStore) -> list[Piece]:
+def missing(cells: Iterable[Playable], seeds: Sequence[int], store: EpisodeStore) -> list[Piece]:
     """What is still to be played, cut into pieces."""
     pieces = []
     for cell in cells:
@@ -152,7 +166,7 @@ def missing(cells: Iterable[Cell], seeds: Sequence[int], store: EpisodeStore) ->
 def complete(
     pieces: Sequence[Piece],
     store: EpisodeStore,
-    workers: int = 0,
+    workers: int = 1,
     told: Callable[[int], None] = lambda episodes: None,
 ) -> list[str]:
     """Play what is missing and keep it, episode by episode.
@@ -160,17 +174,17 @@ def complete(
     Args:
         pieces: from `missing`.
         store: where to keep the rows.
-        workers: Ray tasks at once; 0 plays in this process, without Ray.
+        workers: processes; more than one are Ray tasks, one is this process, without Ray.
         told: called with the number of episodes whenever some are done.
 
     Returns:
         Why pieces failed, one line each; they are recorded as failed, the others went on.
     """
     complaints = []
-    for (cell, seeds), result in _ray(pieces, workers) if workers and pieces else _here(pieces):
+    for (cell, seeds), result in _ray(pieces, workers) if workers > 1 and pieces else _here(pieces):
         if isinstance(result, Exception):
             reason = " ".join(str(result).split())[-300:] or type(result).__name__
-            complaints.append(f"{cell.focal.label} among {cell.background.label}: {reason}")
+            complaints.append(f"{cell.title}: {reason}")
             for seed in seeds:
                 store.add([Row(cell.key(seed), -1, None, 0.0, 0.0, 0, {}, reason)])
         else:
@@ -188,9 +202,13 @@ def _here(pieces: Sequence[Piece]) -> Iterator[Result]:
     return ((piece, _tried(piece)) for piece in pieces)
 
 
+def _play(one: Playable, seeds: list[int]) -> list[list[Row]]:
+    return one.play(seeds)
+
+
 def _tried(piece: Piece) -> list[list[Row]] | Exception:
     try:
-        return play(*piece)
+        return _play(*piece)
     except Exception as err:
         return err
 
@@ -204,7 +222,7 @@ def _ray(pieces: Sequence[Piece], workers: int) -> Iterator[Result]:
     with cluster.connected(ExperimentConfig.of(settings)):
         import ray
 
-        task = ray.remote(num_cpus=1, max_retries=1)(play)
+        task = ray.remote(num_cpus=1, max_retries=1)(_play)
         waiting = list(pieces)
         running: dict[Any, Piece] = {}
         while waiting or running:
