@@ -13,6 +13,8 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `verdicts` FOLDER       registered predictions, judged on an archived run (see `analysis.archive`)
 `run` FOLDER            what was run: seeds, command, code, cost
 `probes` FOLDER         what `karma probe` found in the runs of an archive
+`met` FOLDER VALUE      who earned what among whom; values: `analysis.crossplay.VALUES`;
+                        only=A,B keeps these kinds as rows
 
 Paths are relative to `docs/results`. The same raw files give the same bytes.
 """
@@ -28,7 +30,7 @@ from typing import Any
 
 import pandas as pd
 
-from karma_rllib.analysis import archive, rules, verdict_view
+from karma_rllib.analysis import archive, crossplay, rules, verdict_view
 from karma_rllib.analysis.cells import CELLS, terse
 from karma_rllib.analysis.late import CONTRASTED, contrast_table
 from karma_rllib.analysis.tables import number
@@ -224,6 +226,22 @@ def _run(folder: Path, name: str, words: list[str], options: dict[str, str]) -> 
     return "\n".join([*lines, *(f"| {key} | {value} |" for key, value in told.items())])
 
 
+def _met(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
+    """Kinds of focal policies by kinds of background policies."""
+    value = _known(words[0] if words else "earned", crossplay.VALUES)
+    frame = crossplay.read(folder / name)
+    found, names = crossplay.matrix(frame, value), crossplay.kinds(frame)
+    rows = options["only"].split(",") if "only" in options else names
+    digits = 1 if max(abs(cell.mean) for cell in found.values()) >= 10 else 2
+
+    def write(one: str, other: str) -> str:
+        mean, low, high = (number(x, digits) for x in found[_known(one, names), other][:3])
+        return terse(f"{mean} [{low}, {high}]")
+
+    table = [[one, *(write(one, other) for other in names)] for one in rows]
+    return _table([f"{crossplay.VALUES[value]}: one among four", *names], table)
+
+
 _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "arms": _arms,
     "levels": _levels,
@@ -231,4 +249,5 @@ _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "verdicts": _verdicts,
     "run": _run,
     "probes": _probes,
+    "met": _met,
 }

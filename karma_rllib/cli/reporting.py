@@ -16,7 +16,7 @@ def results(pages: list[Path], take: Path | None, name: str | None, *, check: bo
 
     Args:
         pages: Markdown files; none: README.md and docs/results/*.md of this folder.
-        take: a run folder to archive under docs/results first.
+        take: a run folder, or a file of episodes, to archive under docs/results first.
         name: of that archive; None: the experiment's.
         check: write nothing, and say which pages would change.
 
@@ -35,6 +35,10 @@ def results(pages: list[Path], take: Path | None, name: str | None, *, check: bo
     if take is not None:
         if check:
             raise ConfigError("--take writes files and --check writes none; choose one")
+        if take.is_file() and name is None:
+            raise ConfigError(
+                f"--take {take}: a file of episodes has no name; give one with --name"
+            )
         _archive(take, root / made.FOLDER / (name or archive.name_of(take)))
     missing = next((page for page in pages if not page.is_file()), None)
     if missing is not None:
@@ -43,10 +47,12 @@ def results(pages: list[Path], take: Path | None, name: str | None, *, check: bo
     return DIFFERENT if check and changed else DONE
 
 
-def _archive(run_dir: Path, folder: Path) -> None:
-    from karma_rllib.analysis import archive
+def _archive(source: Path, folder: Path) -> None:
+    """Archive a run folder, or the meetings of a file of episodes."""
+    from karma_rllib.analysis import archive, crossplay
 
-    for note in archive.take(run_dir, folder):
+    take = crossplay.take if source.is_file() else archive.take
+    for note in take(source, folder):
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"archived: {folder}")
 
