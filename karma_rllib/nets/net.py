@@ -14,10 +14,9 @@ Z width of z; A actions. Presets differ only in a `NetSpec`; every field can be 
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ from torch.nn import functional as F
 
 from karma_rllib.nets import planes
 from karma_rllib.nets.episodic import EpisodicReads, Read, ReadSpec, empty_rows, written
+from karma_rllib.nets.layers import TwoInputLinear, autocast, conv_width, mlp
 from karma_rllib.nets.masks import floored_log_probs, possible_actions
 from karma_rllib.nets.memory import RoleMemory
 from karma_rllib.nets.spec import PRESETS, NetSpec, make_spec
@@ -138,16 +138,16 @@ class MirrorNet(nn.Module):
 
     def _build(self, spec: NetSpec) -> None:
         """Create the layers; their widths follow from the spec alone."""
-        flat = _conv_width(self.grid_shape, spec)
+        flat = conv_width(self.grid_shape, spec)
         channels = (self.grid_shape[2], *spec.cnn_filters)
         self.convs = nn.ModuleList(
             nn.Conv2d(i, o, 3, padding=spec.cnn_padding)
             for i, o in zip(channels, spec.cnn_filters, strict=False)
         )
-        self.mlp = _mlp(flat + self.vec_size, spec.mlp)
+        self.mlp = mlp(flat + self.vec_size, spec.mlp)
         self.phi_size = spec.mlp[-1] if spec.mlp else flat
         late_vec = 0 if spec.mlp else self.vec_size
-        self.entry = _TwoInputLinear(self.phi_size, late_vec, spec.projector[0])
+        self.entry = TwoInputLinear(self.phi_size, late_vec, spec.projector[0])
         self.projector = nn.ModuleList(
             nn.Linear(i, o) for i, o in zip(spec.projector, spec.projector[1:], strict=False)
         )
@@ -156,12 +156,12 @@ class MirrorNet(nn.Module):
         width = spec.lstm or width
         rows = self.read_spec.heads * self.z_size if self.read_spec else 0
         width += rows
-        self.trunk = _mlp(width, spec.trunk)
+        self.trunk = mlp(width, spec.trunk)
         width = (width, *spec.trunk)[-1]
         last = (width, *spec.heads)[-1]
-        self.actor = _mlp(width, spec.heads)
+        self.actor = mlp(width, spec.heads)
         self.policy_head = nn.Linear(last, self.num_actions)
-        self.critic = _mlp(width, spec.heads)
+        self.critic = mlp(width, spec.heads)
         self.value_head = nn.Linear(last, 1)
         self.role_head = nn.Linear(getattr(self, f"{self.role_head_input}_size"), NUM_ROLES)
         # Last, so that parameters and their order are those of a network without it.
@@ -227,7 +227,7 @@ class MirrorNet(nn.Module):
             phi (M, F) in float32 or the arithmetic of `spec.dtype`, and z (M, Z) in float32.
         """
         deeper: Sequence[nn.Module] = list(self.mlp)
-        with _autocast(self.spec.dtype, grid.device):
+        with autocast(self.spec.dtype, grid.device):
             if self.convs:
                 # uint8 NHWC -> float NHWC seen as NCHW: one pass, and the result already has the
                 # channels_last layout in which the convolutions run; nothing else is copied.
@@ -401,56 +401,3 @@ class MirrorNet(nn.Module):
             possible = possible_actions(vec, self.mask_start, self.num_actions)
         logits = floored_log_probs(self.policy_head(a), self.action_floor, possible)
         return logits, self.value_head(c).squeeze(-1)
-
-
-class _TwoInputLinear(nn.Module):
-    """Linear map of cat(x, vec) that never forms the concatenation.
-
-    Copying a wide x only to append a few numbers would cost a fifth of the layer's time.
-    """
-
-    def __init__(self, x_size: int, vec_size: int, out: int) -> None:
-        super().__init__()
-        self.x = nn.Linear(x_size, out)
-        self.vec = nn.Linear(vec_size, out, bias=False) if vec_size else None
-
-    def initialise(self, gain: float, generator: torch.Generator) -> None:
-        """Cut one orthogonal matrix (out, x_size + vec_size) into the two parts."""
-        n = self.x.in_features
-        whole = torch.empty(self.x.out_features, n + (self.vec.in_features if self.vec else 0))
-        nn.init.orthogonal_(whole, gain, generator=generator)
-        with torch.no_grad():
-            self.x.weight.copy_(whole[:, :n])
-            if self.vec is not None:
-                self.vec.weight.copy_(whole[:, n:])
-
-    def forward(self, x: Tensor, vec: Tensor) -> Tensor:
-        out = self.x(x)
-        return out if self.vec is None else out + self.vec(vec)
-
-
-def _mlp(width: int, sizes: Sequence[int]) -> nn.ModuleList:
-    """Linear layers of the given output sizes; the caller puts the ReLU after each."""
-    ins = (width, *sizes)
-    return nn.ModuleList(nn.Linear(i, o) for i, o in zip(ins, sizes, strict=False))
-
-
-def _conv_width(grid_shape: tuple[int, int, int], spec: NetSpec) -> int:
-    """Width of the flat planes after the convolutions of the spec."""
-    H, W, C = grid_shape
-    for out in spec.cnn_filters:
-        H, W, C = H + 2 * spec.cnn_padding - 2, W + 2 * spec.cnn_padding - 2, out
-    if min(H, W, C) < 1:
-        raise ValueError(
-            f"a grid of {grid_shape[0]} x {grid_shape[1]} cells is too small for "
-            f"{len(spec.cnn_filters)} convolutions 3x3 with cnn_padding {spec.cnn_padding}; "
-            "use cnn_padding 1 or fewer cnn_filters."
-        )
-    return H * W * C
-
-
-def _autocast(dtype: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Autocast to bfloat16, or nothing at all for float32 (entering a context costs time)."""
-    if dtype == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
