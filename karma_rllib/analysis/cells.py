@@ -38,10 +38,10 @@ def _mean(runs: pd.DataFrame, name: str) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def _interval(name: str, digits: int) -> Callable[[pd.DataFrame], str]:
+def _interval(name: str, digits: int, hide: float | None = None) -> Callable[[pd.DataFrame], str]:
     def write(runs: pd.DataFrame) -> str:
         mean, low, high, _ = summarise(_BY_NAME[name], runs[name].to_numpy(float))
-        if not math.isfinite(mean):
+        if not math.isfinite(mean) or mean == hide:
             return ""
         ends = f" [{number(low, digits)}, {number(high, digits)}]" if math.isfinite(low) else ""
         return terse(number(mean, digits) + ends)
@@ -122,7 +122,7 @@ CELLS: dict[str, Cell] = {
     "hearts": Cell("hearts", _interval("hearts", 2)),
     "gini": Cell("Gini of hearts", _interval("gini", 2)),
     "gifts": Cell("gifts", _interval("gifts", 2)),
-    "victim_kin": Cell("kinship to victims / by chance", _interval("victim_kin_ratio", 2)),
-    "gift_kin": Cell("kinship to receivers / by chance", _interval("gift_kin_ratio", 2)),
+    "victim_kin": Cell("kinship to victims / by chance", _interval("victim_kin_ratio", 2, hide=0.0)),
+    "gift_kin": Cell("kinship to receivers / by chance", _interval("gift_kin_ratio", 2, hide=0.0)),
     "placed": Cell("pairs placed", _plain("rig_rate", 0, " %", 100.0, hide=0.0)),
 }

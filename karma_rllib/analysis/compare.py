@@ -81,7 +81,7 @@ def compare_settings(
 
     Runs of one map size and one relatedness are pooled. With several, each comparison has a folder
     of its own beneath `out_dir`, `grid_<size>` or `related_<degree>` or both, and
-    `out_dir/scales.csv` holds all of them.
+    `out_dir/scales.csv` holds all of them, `out_dir/runs.csv` their runs.
 
     Args:
         run_dirs: folders of runs in any setting.
@@ -106,6 +106,7 @@ def compare_settings(
         tables.write(comparison, introduction=words.markdown(words.summarise(comparison)))
     if len(each) > 1:
         scales.to_csv(out / "scales.csv", index=False, lineterminator="\n")
+        runs.to_csv(out / "runs.csv", index=False, lineterminator="\n")
     return each
 
 

@@ -70,6 +70,9 @@ def test_runs_of_several_degrees_are_compared_degree_by_degree(sweep):
     assert [c.out_dir for c in each] == [out / f"related_{degree:g}" for degree in DEGREES]
     assert all(c.notes == [] for c in each)
     table = pd.read_csv(out / "scales.csv")
+    runs = pd.read_csv(out / "runs.csv")
+    assert set(runs["relatedness"]) == set(DEGREES)
+    assert len(runs) == sum(len(c.runs) for c in each)
     for c in each:
         row = table.query(f"relatedness == {c.setting.relatedness} and metric == 'hearts'")
         assert row["mean"].item() == pytest.approx(1 + c.setting.relatedness)
