@@ -159,9 +159,9 @@ class KinshipWorld(Batch):
     Drawn anew for each episode: `open`, `rooms` (a grid of rooms with a door in each wall),
     `corridors` (a spine with arms), `maze` (a spanning tree of cells), `labyrinth` (a depth-first
     walk), `radial` (arms from a hub), `clutter` (blobs of wall).  Only the largest connected part
-    is kept; machines and blocks never close a passage (those that then find no place are left out),
-    so every machine can be reached.  A map too small for all becomes `open`.  Or `map`, in letters:
-    see `karma_rllib.worlds.kinship_maps`.
+    is kept; machines and blocks never close a passage and stand in niches of the walls where the
+    floor has no other place for them, so every machine is there and can be reached.  A map too
+    small for all becomes `open`.  Or `map`, in letters: see `karma_rllib.worlds.kinship_maps`.
 
     ## Parameters
 

@@ -22,7 +22,7 @@ from karma_rllib.worlds.kinship_map_kernels import (
 )
 from karma_rllib.worlds.kinship_rows_kernels import One, phase
 from karma_rllib.worlds.kinship_rules import Rules
-from karma_rllib.worlds.kinship_wall_kernels import raise_walls
+from karma_rllib.worlds.kinship_wall_kernels import cover, flood, raise_walls
 from karma_rllib.worlds.rng import below, stream_key
 
 
@@ -88,7 +88,7 @@ def is_free(s: One, at: Any) -> Any:
 
 
 @phase
-def keeps_the_way(s: One, r: Rules, at: Any) -> Any:
+def is_simple(s: One, r: Rules, at: Any) -> Any:
     """Whether an object here leaves its neighbours connected around it.
 
     True if the free cells of the 3x3 that touch the cell's four sides hang together (a simple
@@ -101,50 +101,106 @@ def keeps_the_way(s: One, r: Rules, at: Any) -> Any:
     joined = north * is_free(s, at - P + 1) * east + east * is_free(s, at + P + 1) * south
     joined += south * is_free(s, at + P - 1) * west + west * is_free(s, at - P - 1) * north
     sides = north + east + south + west
-    if sides - joined != 1 and joined != 4:
-        return False
-    for d in range(4):  # a machine next to it must stay within reach
-        other = at + k.STEP_ROW[d] * P + k.STEP_COL[d]
+    return sides - joined == 1 or joined == 4
+
+
+@phase
+def hides_a_thing(s: One, r: Rules, at: Any) -> Any:
+    """Whether an object here would take the last free side of a machine next to it."""
+    for d in range(4):
+        other = at + k.STEP_ROW[d] * r.side + k.STEP_COL[d]
         if s.thing[other] > 0:
-            around = is_free(s, other - P) + is_free(s, other + P)
+            around = is_free(s, other - r.side) + is_free(s, other + r.side)
             if around + is_free(s, other - 1) + is_free(s, other + 1) < 2:
-                return False
-    return True
+                return True
+    return False
+
+
+@phase
+def is_niche(s: One, r: Rules, at: Any) -> Any:
+    """Whether the cell is wall with floor on one of its sides: what is let in can be reached."""
+    sides = is_free(s, at - r.side) + is_free(s, at + 1) + is_free(s, at + r.side)
+    return s.cell[at] == k.WALL and sides + is_free(s, at - 1) > 0
 
 
 @njit
-def furnish(s: One, r: Rules) -> None:
-    """Place machines and blocks; on a random map where they close no passage."""
-    sk = stream_key(s.key[0], s.episode[0], k.S_PLACES)
-    left = shuffle_cells(s, r, sk)
+def add_niches(s: One, r: Rules, n: Any) -> None:
+    """List all niches in random order behind the first n cells, ended by -1."""
+    sk = stream_key(s.key[0], s.episode[0], k.S_NICHES)
+    last = n
+    for row in range(r.size):
+        for col in range(r.size):
+            at = number(r, row, col)
+            if is_niche(s, r, at):
+                s.list[last] = at
+                last += 1
+    for m in range(last - n - 1, 0, -1):  # Fisher-Yates
+        j = below(sk, m, m + 1)
+        s.list[n + m], s.list[n + j] = s.list[n + j], s.list[n + m]
+    s.list[last] = -1
+
+
+@njit
+def stays_whole(s: One, r: Rules, at: Any, free: Any) -> Any:
+    """Whether the other `free - 1` cells of the floor hang together without this one."""
+    for cell in range(r.side * r.side):
+        s.label[cell] = 0
+    s.cell[at] = k.WALL
+    found = 0
+    for d in range(4):
+        other = at + k.STEP_ROW[d] * r.side + k.STEP_COL[d]
+        if found == 0 and s.cell[other] == k.EMPTY:
+            found = flood(s, r, other, 1)
+    s.cell[at] = k.EMPTY
+    return found == free - 1
+
+
+@phase
+def takes_a_thing(s: One, r: Rules, at: Any, free: Any, again: Any) -> Any:
+    """Whether an object here closes no passage, stays within reach, and leaves agents room."""
+    if s.cell[at] == k.WALL:
+        return is_niche(s, r, at)
+    if s.cell[at] != k.EMPTY or free <= r.agents or hides_a_thing(s, r, at):
+        return False
+    return is_simple(s, r, at) or (again and stays_whole(s, r, at, free))
+
+
+@njit
+def furnish(s: One, r: Rules) -> Any:
+    """Place machines and blocks; on a random map where they close no passage.
+
+    They go on the floor as long as it has such places, then into the walls beside it.  If that is
+    not enough, the floor is searched again, with a look at the whole map.
+
+    Returns:
+        Whether everything found a place.
+    """
+    floor = shuffle_cells(s, r, stream_key(s.key[0], s.episode[0], k.S_PLACES))
+    add_niches(s, r, floor)
     kinds = stream_key(s.key[0], s.episode[0], k.S_KINDS)
-    n = 0
-    for o in range(r.objects):
-        terrain, kind, spot = s.t_plan[3 * o], s.t_plan[3 * o + 1], s.t_plan[3 * o + 2]
+    n, free, again, placed = 0, floor, False, 0
+    for o in range(r.objects + (0 if r.layout == k.DRAWN else r.blocks)):
+        spot = s.t_plan[3 * o + 2] if o < r.objects else -1
         if spot >= 0:
-            install(s, r, o, terrain, kind, number(r, spot // r.size, spot % r.size))
+            at = number(r, spot // r.size, spot % r.size)
+            install(s, r, o, s.t_plan[3 * o], s.t_plan[3 * o + 1], at)
             continue
-        if left <= r.agents:
-            return
-        while s.list[n] >= 0 and not keeps_the_way(s, r, s.list[n]):
+        while not takes_a_thing(s, r, s.list[n], free, again):
             n += 1
-        if s.list[n] < 0:
-            return
-        if r.random_kinds and terrain == k.GENERATOR:
-            kind = below(kinds, o, r.kinds)
-        install(s, r, o, terrain, kind, s.list[n])
-        n += 1
-        left -= 1
-    if r.layout == k.DRAWN:
-        return
-    for _ in range(r.blocks):
-        while s.list[n] >= 0 and not keeps_the_way(s, r, s.list[n]):
-            n += 1
-        if left <= r.agents or s.list[n] < 0:
-            return
-        s.cell[s.list[n]] = k.BLOCK
-        n += 1
-        left -= 1
+            if s.list[n] < 0:
+                if again and placed == 0:
+                    return False
+                n, again, placed = 0, True, 0
+        if o >= r.objects:
+            s.cell[s.list[n]] = k.BLOCK
+        else:
+            terrain, kind = s.t_plan[3 * o], s.t_plan[3 * o + 1]
+            if r.random_kinds and terrain == k.GENERATOR:
+                kind = below(kinds, o, r.kinds)
+            install(s, r, o, terrain, kind, s.list[n])
+        free -= int(n < floor)
+        placed += 1
+    return True
 
 
 @phase
@@ -161,10 +217,22 @@ def install(s: One, r: Rules, o: Any, terrain: Any, kind: Any, at: Any) -> None:
 
 
 @phase
+def clear_away(s: One, r: Rules) -> None:
+    """Take all walls, machines and blocks off the map again."""
+    cover(s, r, k.EMPTY)
+    for at in range(r.side * r.side):
+        s.thing[at] = 0
+    for o in range(r.objects):
+        s.o_at[o] = -1
+
+
+@phase
 def lay_out(s: One, r: Rules) -> None:
     """Make the map of the next episode, nobody on it."""
     raise_walls(s, r, stream_key(s.key[0], s.episode[0], k.S_WALLS))
-    furnish(s, r)
+    if not furnish(s, r):  # too narrow for all: without walls
+        clear_away(s, r)
+        furnish(s, r)
     take_turns(s, r)
     for row in range(r.size):
         for col in range(r.size):

@@ -47,7 +47,7 @@ VEC_NAMES = (
     "heading_north", "heading_east", "heading_south", "heading_west",
 )  # fmt: skip
 # purposes of random streams; the first group counts episodes, the second env-steps
-S_WALLS, S_PLACES, S_KINDS, S_SPAWN, S_HEAD, S_TURN = range(1, 7)
+S_WALLS, S_PLACES, S_KINDS, S_SPAWN, S_HEAD, S_TURN, S_NICHES = range(1, 8)
 S_ORDER = 16
 
 EXTRA = (

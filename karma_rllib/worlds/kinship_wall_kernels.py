@@ -153,9 +153,13 @@ def radial(s: One, r: Rules, sk: Any) -> None:
     for arm in range(r.arms):
         angle = 2.0 * math.pi * (arm + phase0) / r.arms
         dy, dx = math.sin(angle), math.cos(angle)
+        col = int(half + 0.5)
         for step in range(int(4 * half) + 1):
             away = 0.25 * step
-            clear(s, r, int(half + away * dy + 0.5), int(half + away * dx + 0.5), w)
+            row = int(half + away * dy + 0.5)
+            clear(s, r, row, col, w)  # where both change at once, nobody could walk
+            col = int(half + away * dx + 0.5)
+            clear(s, r, row, col, w)
 
 
 @njit

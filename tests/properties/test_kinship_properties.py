@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from karma_rllib import worlds
 
@@ -102,17 +103,37 @@ def test_energy_and_items_balance_over_a_hundred_thousand_steps():
     play(world, 10_000, seed=5, check_every=500)
 
 
-def reached(open_cells, start):
-    """Cells that can be walked to."""
-    seen, todo = {start}, [start]
-    while todo:
-        row, col = todo.pop()
-        for cell in ((row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)):
-            inside = 0 <= cell[0] < len(open_cells) and 0 <= cell[1] < len(open_cells)
-            if inside and open_cells[cell] and cell not in seen:
-                seen.add(cell)
-                todo.append(cell)
-    return seen
+def check_map(world):
+    """Everything is there, everybody can walk to everybody, and to a side of every machine."""
+    p = world.params
+    things = p.generators + p.chargers + p.altars + p.free_altars
+    things += sum(station.count for station in p.stations)
+    for b in range(world.num_worlds):
+        frame, free = world.frame(b), world.open_cells()[b]
+        assert frame.present.all()
+        assert (frame.cells > 2).sum() == things
+        assert (frame.cells == 2).sum() == p.blocks
+        parts, found = ndimage.label(free)  # four sides count as neighbours
+        assert found == 1
+        beside = ndimage.binary_dilation(parts > 0)
+        assert beside[frame.cells > 2].all()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("profile", worlds.list_profiles("kinship-v0"))
+def test_every_layout_has_room_for_every_profile(profile, layout):
+    world = worlds.make("kinship-v0", num_worlds=8, seed=3, profile=profile, layout=layout)
+    for _ in range(2):
+        world.reset()
+        check_map(world)
+
+
+@pytest.mark.parametrize("layout", ["corridors", "labyrinth", "radial", "maze", "rooms"])
+def test_a_layout_stays_what_it_is_in_the_default_world(layout):
+    """Nothing is gained by clearing the walls away: there is room beside and in them."""
+    world = worlds.make("kinship-v0", num_worlds=64, seed=3, layout=layout)
+    world.reset()
+    assert all((world.frame(b).cells == 1).any() for b in range(64))
 
 
 @settings(max_examples=40, deadline=None)
@@ -126,15 +147,31 @@ def reached(open_cells, start):
     seed=st.integers(0, 2**40),
 )
 def test_on_every_random_map_all_can_walk_to_all(layout, size, rooms, width, arms, blocks, seed):
-    """Every agent reaches every free cell and a side of every machine."""
     world = worlds.make(
         "kinship-v0", seed=seed, layout=layout, grid_size=size, rooms=rooms, corridor_width=width,
         arms=arms, blocks=blocks, num_agents=4, generators=5, chargers=2, altars=1,
     )  # fmt: skip
     world.reset()
-    frame, free = world.frame(), world.open_cells()[0]
-    seen = reached(free, tuple(frame.pos[0]))
-    assert len(seen) == free.sum()
-    for row, col in np.argwhere(frame.cells > 2):
-        sides = {(row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)}
-        assert sides & seen
+    check_map(world)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    layout=st.sampled_from(LAYOUTS),
+    size=st.integers(5, 20),
+    crowd=st.floats(0, 1),
+    blocks=st.floats(0, 1),
+    width=st.integers(1, 3),
+    seed=st.integers(0, 2**40),
+)
+def test_as_much_as_is_allowed_finds_a_place(layout, size, crowd, blocks, width, seed):
+    """At the bound of `_check_map`: three cells for each object and one for each agent."""
+    agents = 1 + int(crowd * min(size * size // 3, 63))
+    things = (size * size - agents) // 3
+    blocks = int(blocks * things / 2)
+    world = worlds.make(
+        "kinship-v0", seed=seed, layout=layout, grid_size=size, num_agents=agents, blocks=blocks,
+        generators=things - blocks, chargers=0, altars=0, corridor_width=width, wall_density=0.3,
+    )  # fmt: skip
+    world.reset()
+    check_map(world)
