@@ -97,6 +97,16 @@ def test_the_fingerprint_ignores_names_and_machines_but_no_setting():
         assert config.with_overrides([change]).fingerprint() != config.fingerprint()
 
 
+def test_settings_of_bonds_change_an_experiment_only_where_agents_court():
+    plain = experiment(world={"name": "kinship-v0"}, conditions=["baseline"])
+    costly = ["world.cost_court=5.0", "world.max_bonds=2", "kinship.bond=0"]
+    assert plain.with_overrides(costly).fingerprint() == plain.fingerprint()
+    courting = plain.with_overrides(["world.court=true"])
+    assert courting.fingerprint() != plain.fingerprint()
+    for change in costly:
+        assert courting.with_overrides([change]).fingerprint() != courting.fingerprint()
+
+
 # --- defaults ----------------------------------------------------------------------------------
 
 

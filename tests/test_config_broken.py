@@ -106,6 +106,8 @@ SENTENCES = {
     "matrix_of_words": "line 8: `kinship.matrix[0][1]` is 'kin', but it must be a number",
     "matrix_without_scheme": "line 9: `kinship.matrix` belongs to scheme custom, but the scheme is",
     "scheme_without_matrix": "line 6: `kinship.scheme` is custom, which needs `kinship.matrix`",
+    "bond_without_court": "`kinship.bond` is 0.5, but nobody can court and bond in this world; use",
+    "bond_beyond_self": "line 7: `kinship.bond` is 1.5, but it must be at most 1",
     "team_beyond_the_agents": "`kinship.team_size` is 7, but there are only 6 agents",
     "families_not_nested": "line 7: `kinship.sizes` is [2, 5], but must be nested: each divides",
     "families_unequally_long": "line 8: `kinship.closeness` has 1 entries, but `kinship.sizes` has",

@@ -38,6 +38,10 @@ KIN_COUNTS: tuple[Count, ...] = (
     Count("freezes", "zaps", "hits that froze their victim"),
     Count("shield_steps", "agent-steps", "agent-steps that ended with the shield up"),
     Count("marks", "markers", "markers set"),
+    Count("courts", "acts", "agents that were courted"),
+    Count("bonds", "bonds", "bonds made, counted for each of the two"),
+    Count("mate_hearts", "hearts", "hearts of each partner by the time of the bond"),
+    Count("energy_court", "energy", "spent on courting, in vain or not"),
 )
 # Counts that are sums of an event field, that only the kinship world has.
 _FIELDS = {
@@ -52,6 +56,9 @@ _FIELDS = {
     "items_looted": "looted",
     "freezes": "froze",
     "shield_steps": "shielded",
+    "bonds": "bonded",
+    "mate_hearts": "mate_hearts",
+    "energy_court": "energy_court",
 }
 
 
@@ -70,8 +77,9 @@ def kin_counts(events: Any, shared: NDArray[Any]) -> dict[str, float]:
         column = getattr(events, field, None)
         total = 0.0 if column is None else float(column.sum(dtype=np.float64))
         sums[name] = total / CENT if name.startswith("energy_") else total
-    marked = getattr(events, "marked", None)
-    sums["marks"] = 0 if marked is None else np.count_nonzero(marked >= 0)
+    for name, field in (("marks", "marked"), ("courts", "court_to")):
+        chosen = getattr(events, field, None)
+        sums[name] = 0 if chosen is None else np.count_nonzero(chosen >= 0)
     return {count.name: float(sums[count.name]) for count in KIN_COUNTS}
 
 
@@ -140,6 +148,10 @@ _METRICS = (
     _metric("freezes", "freezes / agent_episodes", "zaps", "lower", f"suffered {_PER_LIFE}"),
     _metric("shield_use", "shield_steps / agent_steps", "1", "", "share of agent-steps"),
     _metric("marker_use", "marks / agent_steps", "markers/agent-step", "", "markers set"),
+    _metric("courts", "courts / agent_episodes", "acts", "", f"courted {_PER_LIFE}"),
+    _metric("bonds", "bonds / agent_episodes", "bonds", "", f"made {_PER_LIFE}"),
+    _metric("mate_hearts", "mate_hearts / bonds", "hearts", "", "mean of partners before"),
+    _metric("court_energy", "energy_court / agent_episodes", "energy", "", f"spent {_PER_LIFE}"),
     Metric(
         "gini",
         "sum_ij |h_i - h_j| / (2 N sum_i h_i)",

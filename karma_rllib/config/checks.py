@@ -183,6 +183,7 @@ def _society(config: ExperimentConfig) -> None:
 
 def _kinship(config: ExperimentConfig) -> None:
     config.kinship.check_agents(config.num_agents)
+    config.kinship.check_world(config.world_traits.bonds)
 
 
 def _reads(config: ExperimentConfig) -> None:

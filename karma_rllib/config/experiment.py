@@ -155,8 +155,12 @@ class ExperimentConfig(Section):
         data = self.resolved().as_dict()
         for key in ("name", "about", "tracking", "resources"):
             data.pop(key)
-        if self.kinship.scheme == "none":  # then its other keys change nothing
-            data["kinship"] = {"scheme": "none"}
+        if not self.world_traits.bonds:  # then keys about bonds change nothing
+            data["kinship"].pop("bond")
+            for key in ("court", "court_steps", "cost_court", "max_bonds"):
+                data["world"].pop(key, None)
+            if self.kinship.scheme == "none":  # then no other key does, either
+                data["kinship"] = {"scheme": "none"}
         text = json.dumps(data, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

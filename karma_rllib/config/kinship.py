@@ -57,6 +57,13 @@ class Kinship(Section):
         "with noise, or the group's number",
     )
     noise: float = Field(default=0.1, ge=0, le=10, description="noisy: standard deviation")
+    bond: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="relatedness that a bond adds both ways until it ends, in a world where agents "
+        "court; 0: bonds change nothing",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Kinship:
@@ -72,6 +79,21 @@ class Kinship(Section):
             ConfigError: a ValueError; the first thing that is wrong, in one sentence.
         """
         return values if isinstance(values, cls) else super().of(values or {}, where, origin)
+
+    def check_world(self, bonds: bool) -> None:
+        """Refuse a worth of bonds that was set for a world without any.
+
+        Args:
+            bonds: agents can court each other and bond there.
+
+        Raises:
+            ConfigError: `bond` is neither its default nor 0, and nobody can bond.
+        """
+        if not bonds and self.bond not in (0, type(self).model_fields["bond"].default):
+            raise ConfigError(
+                f"`kinship.bond` is {self.bond:g}, but nobody can court and bond in this world; "
+                "use kinship-v0 with `world.court`: true, or drop the former"
+            )
 
     def check_agents(self, num_agents: int) -> None:
         """Refuse a world whose number of agents these rules do not fit.

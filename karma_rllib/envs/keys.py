@@ -19,6 +19,7 @@ _SINGLE: dict[str, tuple[str, ...]] = {
     " ": ("zap", "use"), "u": ("use",), "f": ("attack_nearest", "zap"), "h": ("shield",),
     "q": ("turn_left",), "e": ("turn_right",), "g": ("gift_energy",), "r": ("gift_diamond_1",),
     "t": ("gift_diamond_2",), "m": ("mark_0",), "x": ("swap",), "b": ("build",), "j": ("jump",),
+    "c": ("court",),
     "i": ("put",), "o": ("get",), "z": ("move_back",), ".": ("noop",),
     **{str(k): (f"attack_{k}",) for k in range(1, 10)},
 }  # fmt: skip

@@ -129,7 +129,7 @@ class KarmaConfig(PPOConfig):
 
     def kinship_env(self) -> dict[str, Any]:
         """The env's `kinship` key, if there are relatives."""
-        related = self.kinship_settings["scheme"] != "none"
+        related = self.kinship_settings != schema.Kinship().model_dump()
         return {"kinship": dict(self.kinship_settings)} if related else {}
 
     def tvt(self, **settings: Any) -> KarmaConfig:

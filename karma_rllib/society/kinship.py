@@ -8,7 +8,10 @@ of j's fortune is i's own.  Two ways to share, with r the raw rewards [reward un
 
 In (1) the columns of W sum to 1: what j earns is handed out, nothing is made or lost.  With teams
 it is r'_i = (1 - p) r_i + p * (team's mean).  In (2) everybody feels the fortune of relatives
-on top of its own.
+on top of its own.  Where agents bond, K is what was drawn and, for those who are bonded, `bond`
+more, but at most 1:
+
+    K_ij = min(1, K0_ij + bond * B_ij),  B_ij = B_ji = 1 for the bonded                         (3)
 
 References:
     Hamilton 1964, "The genetical evolution of social behaviour", for (2).
@@ -104,10 +107,21 @@ def _random(rules: KinshipRules, u: np.ndarray) -> np.ndarray:
     return betaincinv(rules.alpha, rules.beta, u)
 
 
+def bonded(rules: KinshipRules, K: np.ndarray, bonds: np.ndarray) -> np.ndarray:
+    """Relatedness with bonds, equation (3), float64 (..., N, N) in [0, 1].
+
+    Args:
+        rules: what a bond adds.
+        K: relatedness as drawn, float64 (..., N, N).
+        bonds: who is bonded to whom, bool (..., N, N).
+    """
+    return np.minimum(K + rules.bond * bonds, 1.0)
+
+
 def weights(rules: KinshipRules, K: np.ndarray) -> np.ndarray:
     """W of r' = W r, equations (1) and (2), float64 (..., N, N)."""
     eye = np.eye(K.shape[-1])
-    if rules.scheme == "none":
+    if (eye == K).all():  # strangers; exactly, whatever p is
         return np.broadcast_to(eye, K.shape)
     if rules.share == "inclusive":
         return eye + rules.strength * (K - eye)
@@ -127,7 +141,7 @@ def shown(
     `own`: 255 K; `noisy`: 255 (K + noise), clipped; `group`: 1 + the number of j's group; `off`: 0.
     """
     B, N = K.shape[:2]
-    if rules.observe == "off" or rules.scheme == "none":
+    if rules.observe == "off":
         return np.zeros(K.shape, np.uint8)
     if rules.observe == "group":
         group = groups(rules, N, seed, uid, episode)

@@ -231,7 +231,7 @@ class Lifetime:
             told[name][:] = counts
             counts[:] = 0
         reward = self.relatives.settle(result.reward, events)
-        if self._shown_debt is not None:  # the new frame shows the debts as they now are
+        if self._shown_debt is not None or self.relatives.anew:  # debts and kin as they now are
             self.world.observe(result.obs, self._shown_debt)
         return result._replace(reward=reward, events=events._replace(**told, **self.relatives.told))
 

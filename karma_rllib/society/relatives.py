@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from karma_rllib.society.kinship import KinshipRules, relatedness, shared, shown, weights
+from karma_rllib.society.kinship import (
+    KinshipRules,
+    bonded,
+    relatedness,
+    shared,
+    shown,
+    weights,
+)
 
 if TYPE_CHECKING:
     from karma_rllib.worlds.face import World
@@ -29,19 +36,27 @@ class Relatives:
         world: the worlds, already built.
 
     Attributes:
-        matrix: K[i, j], how much of j's fortune is i's own, float64 (B, N, N), diagonal 1.
+        matrix: K[i, j], how much of j's fortune is i's own, bonds included, float64 (B, N, N),
+            diagonal 1.
+        drawn: the same without bonds.
+        on: somebody may be related, or become so.
+        anew: the last step made or ended a bond, so that the world shows kinship anew.
 
     Raises:
-        ValueError: the rules do not fit so many agents.
+        ValueError: the rules do not fit so many agents, or speak of bonds that nobody can make.
     """
 
     def __init__(self, rules: KinshipRules, world: World) -> None:
         rules.check_agents(world.num_agents)
+        rules.check_world(world.traits.bonds)
         self.rules, self.world = rules, world
-        self.on = rules.scheme != "none"
+        self.bonding = world.traits.bonds and rules.bond > 0
+        self.on = rules.scheme != "none" or self.bonding
+        self.anew = False
         B, N = world.num_worlds, world.num_agents
         self.matrix = np.zeros((B, N, N))
         self.matrix[:] = np.eye(N)
+        self.drawn = self.matrix.copy() if self.bonding else self.matrix
         self.seed = np.array(world.seed, np.int64)  # of the draws
         self._reward = np.zeros((B, N), np.float32)
         self._weights = weights(rules, self.matrix)
@@ -66,7 +81,8 @@ class Relatives:
         world: Any = self.world
         place = (int(self.seed), world.uid[which], world.episode[which])
         K = relatedness(self.rules, world.num_agents, *place)
-        self.matrix[which] = K
+        self.drawn[which] = K
+        self.matrix[which] = K  # nobody is bonded yet
         self._weigh()
         if world.traits.shows_kin:
             world.kin[which] = shown(self.rules, K, *place)
@@ -74,8 +90,20 @@ class Relatives:
     def _weigh(self) -> None:
         self._weights = weights(self.rules, self.matrix)
 
+    def _count_bonds(self, which: np.ndarray) -> None:
+        """Make relatives of those who are bonded now in the worlds of `which`, bool (B,)."""
+        world: Any = self.world
+        K = bonded(self.rules, self.drawn[which], world.bonds[which])
+        self.matrix[which] = K
+        self._weigh()
+        if world.traits.shows_kin:
+            place = (int(self.seed), world.uid[which], world.episode[which])
+            world.kin[which] = shown(self.rules, K, *place)
+
     def settle(self, reward: np.ndarray, events: Any) -> np.ndarray:
         """Share the rewards of one step and fill `told` with what kin did to kin.
+
+        Bonds that the step made or ended count from the next step on.
 
         Args:
             reward: raw, float32 (B, N) [reward units].
@@ -99,6 +127,11 @@ class Relatives:
             b, i = np.nonzero(gift_to >= 0)
             self._tell("gift", b, i, gift_to[b, i])
         self._reward[:] = shared(self._weights, reward)
+        if self.bonding:
+            which = ((events.bonded > 0) | (events.parted > 0)).any(1)
+            self.anew = bool(which.any())
+            if self.anew:
+                self._count_bonds(which)
         return self._reward
 
     def _tell(self, what: str, b: np.ndarray, i: np.ndarray, j: np.ndarray) -> None:
@@ -110,8 +143,8 @@ class Relatives:
         self.told[f"{what}_kin_chance"][:] = np.bincount(b, chance, size)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """The matrix and the seed of its draws; nothing under scheme `none`."""
-        return {"kinship": self.matrix.copy(), "kinship_seed": self.seed.copy()} if self.on else {}
+        """The matrix as drawn and the seed of its draws; nothing where nobody can be related."""
+        return {"kinship": self.drawn.copy(), "kinship_seed": self.seed.copy()} if self.on else {}
 
     def check_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Refuse a state that these relatives could not take over.
@@ -131,8 +164,12 @@ class Relatives:
                 )
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over a state that `check_state` accepts."""
-        if self.on:
-            self.matrix[...] = state["kinship"]
-            self.seed[...] = state["kinship_seed"]
-            self._weigh()
+        """Take over a state that `check_state` accepts; the world has taken over its own."""
+        if not self.on:
+            return
+        self.drawn[...] = state["kinship"]
+        self.seed[...] = state["kinship_seed"]
+        if self.bonding:
+            world: Any = self.world
+            self.matrix[...] = bonded(self.rules, self.drawn, world.bonds)
+        self._weigh()

@@ -37,6 +37,8 @@ class Traits(NamedTuple):
     places: bool = False  # callers can place agents at reset: `prepare`, `open_cells`, `populate`,
     #                       and the `key` and `episode` of each world
     shows_kin: bool = False  # observations show `kin`, uint8 (B, N, N), which society writes
+    bonds: bool = False  # agents can bond: `bonds`, bool (B, N, N), and in the events `bonded` and
+    #                      `parted`, which society makes kinship of
     mask_start: int | None = None  # entry of the vector where those of `num_actions` begin that
     #                                are 1 for a possible action; None: every action always is
 

@@ -31,6 +31,7 @@ _PAIRS = ("blocked", "froze")
 _KINDS = {
     "failed": np.bool_, "blocked": np.bool_, "froze": np.bool_, "shielded": np.bool_,
     "swapped": np.bool_, "built": np.bool_, "gift_to": np.int8, "marked": np.int8,
+    "court_to": np.int8,
 }  # fmt: skip
 
 
@@ -81,6 +82,7 @@ class KinshipWorld(Batch):
     | gift_energy, gift_ITEM | a packet or an item to the agent ahead, if it can hold it | gift |
     | mark_M | show marker M until another one (and leave it on the floor) | mark |
     | swap | trade places with a frozen agent or a block ahead | swap |
+    | court | court the agent ahead, or court it back: see *Bonds* | court |
     | posture_P | neutral, rest, scout or fight, then a pause | posture |
     | build | a block on the free cell ahead | build |
     | put, get | all inputs into a station ahead; all outputs out of it | use |
@@ -126,6 +128,14 @@ class KinshipWorld(Batch):
     posture can be changed: rest (no upkeep, no moves, +1 energy), scout (moves x 0.5, no attack),
     fight (attack x 0.5, moves x 2).
 
+    ## Bonds
+
+    With `court`, an agent can court the one ahead of it; who is courted back within `court_steps`
+    steps is bonded, for the rest of the episode.  An agent courts one other at a time, and has at
+    most `max_bonds` bonds: if it then courts somebody else, it loses the oldest.  Courting one's
+    mate, or nobody, has no effect and costs as much.  In the world itself a bond does nothing; it
+    makes relatives of the two (`bond` of the section `kinship`, `society.relatives`).
+
     ## Observation
 
     A dict of `grid`, uint8 (B, N, H, W, C), and `vec`, float32 (B, N, D), named by `plane_names`
@@ -133,8 +143,9 @@ class KinshipWorld(Batch):
     agent in the centre, north up (`egocentric_rotate`: its front up), walls do not hide anything.
     Planes: terrain (wall also outside the map), the kind of a machine (+ 1) and whether it is
     ready; of other agents presence, frozen, shield, heading (relative with `egocentric_rotate`),
-    marker + 1, body + 1, posture + 1, and with `obs_others` energy (x 255 / maximum) and items;
-    `kin`, what `world.kin` holds for the pair.  The agent does not see itself.  Planes that cannot
+    marker + 1, body + 1, posture + 1, `courting` (1 somebody, 2 me), `bonded` (1 to somebody, 2 to
+    me), and with `obs_others` energy (x 255 / maximum) and items; `kin`, what `world.kin` holds for
+    the pair.  The agent does not see itself.  Planes that cannot
     vary are left out.  Own energy and items are in the vector.
 
     ## Rewards
@@ -173,7 +184,7 @@ class KinshipWorld(Batch):
     Those of `worlds.events.Events`: `hit` an attack that met an agent (blocked or not), `fired` an
     attack, `ate` a heart, `aim` and `aim_agent` whom attack_nearest would meet from o_t,
     `apple_ctx` a machine in the 5x5 around the agent, `stock` generators that are ready.  And more,
-    see `karma_rllib.worlds.kinship_state.EXTRA`: energy flows, gifts, loot, freezes.
+    see `karma_rllib.worlds.kinship_state.EXTRA`: energy flows, gifts, loot, freezes, bonds.
 
     ## Randomness
 
@@ -258,6 +269,11 @@ class KinshipWorld(Batch):
     def kin(self) -> np.ndarray:
         """What i sees of its kinship to j, uint8 (B, N, N); write to it to change the plane."""
         return self._state.kin
+
+    @property
+    def bonds(self) -> np.ndarray:
+        """Who is bonded to whom, symmetric, bool (B, N, N)."""
+        return self._state.bond > 0
 
     def reset(
         self,

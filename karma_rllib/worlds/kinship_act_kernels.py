@@ -12,6 +12,7 @@ from numba import njit
 
 from karma_rllib.worlds import kinship_state as k
 from karma_rllib.worlds.kinship_attack_kernels import plunder
+from karma_rllib.worlds.kinship_court_kernels import cool, court
 from karma_rllib.worlds.kinship_map_kernels import (
     ahead,
     build_up,
@@ -54,6 +55,7 @@ def act(s: One, r: Rules) -> None:
     for i in range(r.agents):
         if s.frz[i] > 0:
             s.frz[i] -= 1
+    cool(s, r)
 
 
 @njit
@@ -90,6 +92,8 @@ def perform(s: One, r: Rules, i: Any, verb: Any, arg: Any) -> Any:
         return build(s, r, i)
     if verb == k.PUT:
         return put(s, r, i)
+    if verb == k.COURT:
+        return court(s, r, i)
     return get(s, r, i)
 
 

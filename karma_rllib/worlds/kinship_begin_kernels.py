@@ -60,8 +60,13 @@ def wipe(s: One, r: Rules) -> None:
         s.flag[i] = 0
         s.hearts[i] = 0
         s.struck[i] = -1
+        s.suit[i] = -1
+        s.suit_left[i] = 0
         for item in range(r.items):
             s.inv[i * r.items + item] = s.t_given[item]
+    s.vows[0] = 0
+    for n in range(r.agents * r.agents):
+        s.bond[n] = 0
 
 
 @njit

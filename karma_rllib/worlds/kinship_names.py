@@ -7,7 +7,10 @@ import numpy as np
 from karma_rllib.worlds import kinship_state as k
 from karma_rllib.worlds.kinship_params import KinshipParams
 
-_GRADED = {"kind": 1 / 16, "marker": 1 / 16, "floor": 1 / 16, "body": 1 / 16, "posture": 1 / 4}
+_GRADED = {
+    "kind": 1 / 16, "marker": 1 / 16, "floor": 1 / 16, "body": 1 / 16, "posture": 1 / 4,
+    "courting": 1 / 2, "bonded": 1 / 2,
+}  # fmt: skip
 _BYTES = ("kin", "others_energy")
 
 
@@ -35,8 +38,8 @@ def actions(p: KinshipParams) -> list[tuple[str, int, int]]:
         table.append(("gift_energy", k.GIFT, 0))
         table += [(f"gift_{item}", k.GIFT, n + 1) for n, item in enumerate(p.item_names)]
     table += [(f"mark_{m}", k.MARK, m) for m in range(p.marks)]
-    if p.swap:
-        table.append(("swap", k.SWAP, 0))
+    pairs = (("swap", k.SWAP), ("court", k.COURT))
+    table += [(name, verb, 0) for name, verb in pairs if getattr(p, name)]
     if p.postures:
         table += [(f"posture_{name}", k.POSTURE, n) for n, name in enumerate(k.POSTURES)]
     if p.build:
@@ -58,6 +61,7 @@ def plane_names(p: KinshipParams) -> tuple[str, ...]:
     names += ("floor",) if p.marks and p.floor_marks else ()
     names += ("body",) if len(p.body_list) > 1 else ()
     names += ("posture",) if p.postures else ()
+    names += ("courting", "bonded") if p.court else ()
     if p.obs_others:
         names += ("others_energy", *(f"others_{item}" for item in p.item_names))
     return names + (("kin",) if p.obs_kin else ())
@@ -69,6 +73,7 @@ def vec_names(p: KinshipParams) -> tuple[str, ...]:
     names += ("own_marker",) if p.marks else ()
     names += tuple(f"body_{body.name}" for body in p.body_list) if len(p.body_list) > 1 else ()
     names += tuple(f"posture_{name}" for name in k.POSTURES) if p.postures else ()
+    names += ("courting_left", "bonds") if p.court else ()
     names += tuple(f"last_{name}" for name in action_names(p))
     return names + (tuple(f"can_{name}" for name in action_names(p)) if p.obs_mask else ())
 

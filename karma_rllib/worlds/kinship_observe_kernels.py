@@ -15,6 +15,7 @@ from typing import Any
 from numba import njit
 
 from karma_rllib.worlds import kinship_state as k
+from karma_rllib.worlds.kinship_court_kernels import bonds
 from karma_rllib.worlds.kinship_map_kernels import drawn_at
 from karma_rllib.worlds.kinship_rows_kernels import One, phase
 from karma_rllib.worlds.kinship_rules import Rules
@@ -50,6 +51,9 @@ def stamp(s: One, r: Rules, on: Any) -> None:
                 s.canvas[at + r.p_body] = on * (s.t_body[j] + 1)
             if r.p_posture >= 0:
                 s.canvas[at + r.p_posture] = on * (s.posture[j] + 1)
+            if r.p_courting >= 0:
+                s.canvas[at + r.p_courting] = on * int(s.suit[j] >= 0)
+                s.canvas[at + r.p_bonded] = on * int(bonds(s, r, j) > 0)
             if r.p_others >= 0:
                 s.canvas[at + r.p_others] = on * int(255 * s.energy[j] // max(top(s, j), 1))
                 for item in range(r.items):
@@ -87,13 +91,13 @@ def window(s: One, r: Rules, grid: Any, i: Any) -> None:
     for plane in range(k.P_AGENT, C):
         if plane != r.p_floor:
             grid[own + plane] = 0
-    if r.p_kin >= 0:
-        show_kin(s, r, grid, i, d, sight)
+    if r.p_kin >= 0 or r.p_courting >= 0:
+        show_ties(s, r, grid, i, d, sight)
 
 
 @phase
-def show_kin(s: One, r: Rules, grid: Any, i: Any, d: Any, sight: Any) -> None:
-    """Write what agent i sees of its kinship to each visible agent."""
+def show_ties(s: One, r: Rules, grid: Any, i: Any, d: Any, sight: Any) -> None:
+    """Write what agent i sees of its own kinship, courtship and bond to each visible agent."""
     R, H = r.radius, 2 * r.radius + 1
     for j in range(r.agents):
         south, east = s.pos[2 * j] - s.pos[2 * i], s.pos[2 * j + 1] - s.pos[2 * i + 1]
@@ -103,7 +107,13 @@ def show_kin(s: One, r: Rules, grid: Any, i: Any, d: Any, sight: Any) -> None:
         if d > 0:
             y = R - (south * k.STEP_ROW[d] + east * k.STEP_COL[d])
             x = R + (south * k.STEP_COL[d] - east * k.STEP_ROW[d])
-        grid[((i * H + y) * H + x) * r.planes + r.p_kin] = s.kin[i * r.agents + j]
+        at = ((i * H + y) * H + x) * r.planes
+        if r.p_kin >= 0:
+            grid[at + r.p_kin] = s.kin[i * r.agents + j]
+        if r.p_courting >= 0 and s.suit[j] == i:
+            grid[at + r.p_courting] = 2
+        if r.p_bonded >= 0 and s.bond[i * r.agents + j] > 0:
+            grid[at + r.p_bonded] = 2
 
 
 @phase
@@ -137,6 +147,10 @@ def feel(s: One, r: Rules, vec: Any, i: Any) -> None:
         for posture in range(4):
             vec[at + posture] = int(s.posture[i] == posture)
         at += 4
+    if r.court:
+        vec[at] = s.suit_left[i] / r.court_steps
+        vec[at + 1] = bonds(s, r, i) / r.max_bonds
+        at += 2
     for a in range(r.actions):
         vec[at + a] = 0
     if s.act[i] >= 0:

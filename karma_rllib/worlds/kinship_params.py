@@ -94,6 +94,7 @@ class KinshipParams(BaseModel):
     cost_swap: Energy = Field(1.0, description="[energy]")
     cost_attack: Energy = Field(10.0, description="paid on a miss, too [energy]")
     cost_build: Energy = Field(20.0, description="[energy]")
+    cost_court: Energy = Field(20.0, description="paid in vain, too [energy]")
     cost_posture: Energy = Field(5.0, description="[energy]")
     # strife
     attack_range: int = Field(3, ge=0, le=3, description="rows ahead; 0: nobody can attack [cells]")
@@ -119,6 +120,11 @@ class KinshipParams(BaseModel):
     )
     swap: bool = Field(True, description="trade places with a frozen agent or a block ahead")
     jump: bool = Field(True, description="leap two cells ahead")
+    court: bool = Field(False, description="agents can court each other and bond")
+    court_steps: int = Field(
+        10, ge=1, le=30_000, description="who is courted can court back so long [steps]"
+    )
+    max_bonds: int = Field(1, ge=1, le=63, description="bonds an agent can have at a time")
     build: bool = Field(False, description="place a block ahead")
     # bodies
     bodies: tuple[str, ...] = Field(
@@ -150,7 +156,7 @@ class KinshipParams(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> KinshipParams:
-        for check in (_check_items, _check_bodies, _check_map, _check_energy):
+        for check in (_check_items, _check_bodies, _check_map, _check_energy, _check_court):
             check(self)
         return self
 
@@ -241,6 +247,12 @@ def _check_energy(p: KinshipParams) -> None:
         raise ValueError(f"energy_start={p.energy_start} must be at most energy_max={p.energy_max}")
     if p.energy_floor > p.energy_max:
         raise ValueError(f"energy_floor={p.energy_floor} must be at most energy_max={p.energy_max}")
+
+
+def _check_court(p: KinshipParams) -> None:
+    """There is somebody to court."""
+    if p.court and p.num_agents < 2:
+        raise ValueError("court=True needs somebody to court: num_agents=1 must be at least 2")
 
 
 _MORE_ENERGIES = ("charger_energy", "altar_cost", "attack_damage", "shield_upkeep", "gift_energy")

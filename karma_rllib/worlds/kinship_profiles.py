@@ -64,6 +64,7 @@ def traits(p: KinshipParams) -> Traits:
         beam_length=p.attack_range,
         places=True,
         shows_kin=p.obs_kin,
+        bonds=p.court,
         mask_start=mask_start(p),
     )
 

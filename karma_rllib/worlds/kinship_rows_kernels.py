@@ -50,6 +50,10 @@ class One(NamedTuple):
     hearts: Any
     struck: Any
     kin: Any
+    suit: Any
+    suit_left: Any
+    bond: Any
+    vows: Any
     occ: Any
     canvas: Any
     order: Any
@@ -119,6 +123,11 @@ class One(NamedTuple):
     e_energy_lost: Any
     e_energy_stolen: Any
     e_energy_received: Any
+    e_court_to: Any
+    e_energy_court: Any
+    e_bonded: Any
+    e_parted: Any
+    e_mate_hearts: Any
     reward: Any
     truncated: Any
 
@@ -159,6 +168,10 @@ def look(r: Any, b: Any) -> Any:
         hearts=i32(r.hearts + b * r.hearts_step),
         struck=i32(r.struck + b * r.struck_step),
         kin=u8(r.kin + b * r.kin_step),
+        suit=i8(r.suit + b * r.suit_step),
+        suit_left=i16(r.suit_left + b * r.suit_left_step),
+        bond=i32(r.bond + b * r.bond_step),
+        vows=i32(r.vows + b * r.vows_step),
         occ=i8(r.occ + b * r.occ_step),
         canvas=u8(r.canvas + b * r.canvas_step),
         order=i8(r.order + b * r.order_step),
@@ -228,6 +241,11 @@ def look(r: Any, b: Any) -> Any:
         e_energy_lost=i32(r.e_energy_lost + b * r.e_energy_lost_step),
         e_energy_stolen=i32(r.e_energy_stolen + b * r.e_energy_stolen_step),
         e_energy_received=i32(r.e_energy_received + b * r.e_energy_received_step),
+        e_court_to=i8(r.e_court_to + b * r.e_court_to_step),
+        e_energy_court=i32(r.e_energy_court + b * r.e_energy_court_step),
+        e_bonded=i16(r.e_bonded + b * r.e_bonded_step),
+        e_parted=i16(r.e_parted + b * r.e_parted_step),
+        e_mate_hearts=i16(r.e_mate_hearts + b * r.e_mate_hearts_step),
         reward=f32(r.reward + b * r.reward_step),
         truncated=u8(r.truncated + b * r.truncated_step),
     )

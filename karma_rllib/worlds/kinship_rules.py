@@ -61,6 +61,9 @@ class Rules(NamedTuple):
     marks: int
     floor_marks: int
     posture_cooldown: int
+    court: bool
+    court_steps: int
+    max_bonds: int
     mortal: bool
     reward_heart: float
     reward_diamond: float
@@ -73,6 +76,8 @@ class Rules(NamedTuple):
     p_floor: int
     p_body: int
     p_posture: int
+    p_courting: int
+    p_bonded: int
     p_others: int
     p_kin: int
     bodies: int
@@ -178,6 +183,9 @@ def build_rules(p: KinshipParams) -> Rules:
         marks=p.marks,
         floor_marks=p.floor_marks if p.marks else 0,
         posture_cooldown=p.posture_cooldown,
+        court=p.court,
+        court_steps=p.court_steps,
+        max_bonds=p.max_bonds,
         mortal=p.mortal,
         reward_heart=p.reward_heart,
         reward_diamond=p.reward_diamond,
@@ -190,6 +198,8 @@ def build_rules(p: KinshipParams) -> Rules:
         p_floor=_plane(planes, "floor"),
         p_body=_plane(planes, "body"),
         p_posture=_plane(planes, "posture"),
+        p_courting=_plane(planes, "courting"),
+        p_bonded=_plane(planes, "bonded"),
         p_others=_plane(planes, "others_energy"),
         p_kin=_plane(planes, "kin"),
         bodies=len(p.body_list),

@@ -23,9 +23,9 @@ STEP_ROW = (-1, 0, 1, 0)  # unit vector of each heading, rows
 STEP_COL = (0, 1, 0, -1)  # and columns
 (
     NOOP, FORWARD, BACKWARD, ROTATE, GO, JUMP, USE, ATTACK, NEAREST, SHIELD, GIFT, MARK, SWAP,
-    POSTURE, BUILD, PUT, GET,
-) = range(17)  # fmt: skip
-VERBS = 17
+    POSTURE, BUILD, PUT, GET, COURT,
+) = range(18)  # fmt: skip
+VERBS = 18
 NEUTRAL, REST, SCOUT, FIGHT = range(4)
 POSTURES = ("neutral", "rest", "scout", "fight")
 LATERAL = (0, -1, 1)  # columns in the order that the nearest is sought: middle, left, right
@@ -54,7 +54,7 @@ EXTRA = (
     "failed", "blocked", "froze", "harvested", "consumed", "produced", "looted", "gift_to",
     "gave_items", "gave_energy", "marked", "shielded", "swapped", "built", "destroyed", "energy",
     "energy_charged", "energy_regained", "energy_spent", "energy_lost", "energy_stolen",
-    "energy_received",
+    "energy_received", "court_to", "energy_court", "bonded", "parted", "mate_hearts",
 )  # fmt: skip
 """Fields of the events beyond those of `worlds.events.Events`; (B, N) unless said otherwise.
 
@@ -66,7 +66,9 @@ marked: marker set in this step, -1 none, int8.  shielded: the shield is up afte
 swapped, built, bool; destroyed: objects, int16.  energy: after the step; and why it changed, all
 int32 [hundredths]: charged (by chargers), regained (floor, regeneration, rest), spent (costs,
 upkeep, altars), lost (to an attack), stolen (from the one I froze), gave_energy (by a gift),
-received (from gifts).
+received (from gifts).  court_to: whom i courted, -1 nobody, int8; energy_court: what it spent on
+courting, int32 [hundredths]; bonded, parted: bonds that i entered and lost; mate_hearts: hearts
+that those it bonded with had taken by then; int16.
 """
 
 
@@ -124,6 +126,10 @@ class State(NamedTuple):
     hearts: np.ndarray  # in this episode, int32 (B, N)
     struck: np.ndarray  # cell number of the last attack, -1 none, int32 (B, N)
     kin: np.ndarray  # what i sees of its kinship to j, uint8 (B, N, N)
+    suit: np.ndarray  # whom i courts, -1 nobody, int8 (B, N)
+    suit_left: np.ndarray  # steps until it courts nobody any more, int16 (B, N)
+    bond: np.ndarray  # number of the bond between i and j, 0 none, int32 (B, N, N)
+    vows: np.ndarray  # bonds made in this episode, int32 (B,)
 
 
 class Work(NamedTuple):
@@ -177,6 +183,10 @@ def allocate(rules: Rules, num_worlds: int) -> tuple[State, Work]:
         hearts=np.zeros(agents, np.int32),
         struck=np.full(agents, -1, np.int32),
         kin=np.zeros((B, N, N), np.uint8),
+        suit=np.full(agents, -1, np.int8),
+        suit_left=np.zeros(agents, np.int16),
+        bond=np.zeros((B, N, N), np.int32),
+        vows=np.zeros(B, np.int32),
     )
     drawn = rules.turns * rules.drawn_side**2 * rules.planes
     work = Work(

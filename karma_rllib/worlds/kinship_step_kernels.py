@@ -12,6 +12,7 @@ from typing import Any
 from numba import njit
 
 from karma_rllib.worlds import kinship_state as k
+from karma_rllib.worlds.kinship_court_kernels import forget
 from karma_rllib.worlds.kinship_map_kernels import (
     draw,
     show_ready,
@@ -110,6 +111,7 @@ def begin(s: One, r: Rules, actions: Any) -> None:
         s.e_energy_lost[i] = 0
         s.e_energy_stolen[i] = 0
         s.e_energy_received[i] = 0
+        forget(s, i)
         if r.potential:
             s.worth[i] = worth(s, r, i)
     for n in range(r.agents * r.agents):

@@ -48,7 +48,7 @@ class Tables(NamedTuple):
 _BASE_COST = (
     "", "cost_move", "cost_move", "cost_rotate", "cost_move", "cost_jump", "cost_use",
     "cost_attack", "cost_attack", "cost_shield", "cost_gift", "cost_mark", "cost_swap",
-    "cost_posture", "cost_build", "cost_use", "cost_use",
+    "cost_posture", "cost_build", "cost_use", "cost_use", "cost_court",
 )  # fmt: skip
 _MOVES = (k.FORWARD, k.BACKWARD, k.GO, k.JUMP)
 _ATTACKS = (k.ATTACK, k.NEAREST)

@@ -16,8 +16,9 @@ from karma_rllib.worlds.rng import uniforms
 FILE = Path(__file__).with_name("kinship.json")
 STEPS = 120
 LAYOUTS = ("open", "rooms", "corridors", "maze", "labyrinth", "radial", "clutter")
+COURTSHIP = ("court_to", "energy_court", "bonded", "parted", "mate_hearts")
 TOLD = ("hit", "distance", "ate", "fired", "active", "aim", "aim_agent", "apple_ctx", "stock",
-        "t", "g", "episode", *EXTRA)  # fmt: skip
+        "t", "g", "episode", *(name for name in EXTRA if name not in COURTSHIP))  # fmt: skip
 
 
 def trace(profile, **params):
@@ -32,7 +33,7 @@ def trace(profile, **params):
         out = world.step((u * world.num_actions).astype(int), buffers)
         digest.update(buffers["grid"].tobytes() + buffers["vec"].tobytes())
         digest.update(out.reward.tobytes() + out.truncated.tobytes())
-        for name in TOLD:
+        for name in (*TOLD, *(COURTSHIP if world.params.court else ())):
             digest.update(getattr(out.events, name).tobytes())
         if out.truncated.any():
             world.reset(out.truncated, out=buffers)
@@ -51,10 +52,17 @@ ON_A_MAP = {
 }  # fmt: skip
 
 
+COURTING = {
+    "grid_size": 7, "generators": 2, "chargers": 1, "altars": 1, "court": True, "max_bonds": 2,
+    "cost_court": 0.5, "attack_range": 0, "marks": 0, "energy_start": 200.0,
+}  # fmt: skip
+
+
 def traces():
     """Hash of every profile, and of every layout of the default one."""
     found = {profile: trace(profile) for profile in worlds.list_profiles("kinship-v0")}
     found["hearth on a drawn map"] = trace("hearth", **ON_A_MAP)
+    found["hearth with courtship"] = trace("hearth", **COURTING)
     return found | {f"hearth in {name}": trace("hearth", layout=name) for name in LAYOUTS}
 
 

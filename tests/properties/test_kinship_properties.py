@@ -48,6 +48,20 @@ def check_bodies(world):
         assert (frame.inventory <= world.params.inventory_cap).all()
 
 
+def check_bonds(world, before, events):
+    """Bonds are mutual, few, never with oneself, and change only as the events tell."""
+    bonds, earlier = world.bonds, before["bond"] > 0
+    np.testing.assert_array_equal(bonds, bonds.swapaxes(1, 2))
+    assert not bonds[:, np.eye(world.num_agents, dtype=bool)].any()
+    assert (bonds.sum(2) <= world.params.max_bonds).all()
+    change = bonds.sum(2) - earlier.sum(2)
+    np.testing.assert_array_equal(change, events.bonded - events.parted)
+    assert (events.energy_court <= events.energy_spent).all()
+    assert not (events.bonded.sum(1) % 2).any()
+    if not world.params.court:
+        assert not bonds.any()
+
+
 def play(world, steps, seed, check_every=1):
     """Random actions under all checks."""
     rng = np.random.default_rng(seed)
@@ -63,6 +77,8 @@ def play(world, steps, seed, check_every=1):
             assert not (out.events.ate & idle).any()
             np.testing.assert_array_equal(before["head"][idle], after["head"][idle])
             np.testing.assert_array_equal(before["mark"][idle], after["mark"][idle])
+            assert (out.events.court_to[idle] == -1).all()
+            check_bonds(world, before, out.events)
             check_bodies(world)
         if out.truncated.any():
             world.reset(out.truncated, out=obs)
@@ -78,12 +94,12 @@ def test_every_profile_keeps_its_books(profile):
 @given(
     layout=st.sampled_from(LAYOUTS),
     size=st.integers(7, 24),
-    agents=st.integers(1, 12),
+    agents=st.integers(2, 12),
     cap=st.integers(1, 4),
     steal=st.sampled_from([0.0, 0.37, 1.0]),
     loot=st.sampled_from(["on_attack", "on_use"]),
     options=st.fixed_dictionaries(
-        {name: st.booleans() for name in ("destroy", "build", "postures", "mortal", "swap")}
+        {name: st.booleans() for name in ("destroy", "build", "postures", "mortal", "court")}
     ),
     seed=st.integers(0, 2**40),
 )
@@ -92,7 +108,7 @@ def test_any_world_keeps_its_books(layout, size, agents, cap, steal, loot, optio
         "kinship-v0", seed=seed, layout=layout, grid_size=size, num_agents=agents, generators=4,
         chargers=2, altars=1, inventory_cap=cap, steal_energy=steal, loot_mode=loot, wall_hp=2,
         machine_hp=3, cost_build=1.0, freeze=4, energy_start=200.0, generator_cooldown=3,
-        bodies=("default", "prey", "predator"), max_steps=30, **options,
+        bodies=("default", "prey", "predator"), max_steps=30, cost_court=1.0, **options,
     )  # fmt: skip
     play(world, 50, seed=seed % 1000)
 

@@ -50,6 +50,9 @@ class Agent:
     pause: int = 0
     dead: bool = False
     hearts: int = 0
+    suit: int | None = None
+    suit_left: int = 0
+    mates: list = field(default_factory=list)  # the oldest first
     last: int | None = None
     got: float = 0.0
     was_hit: bool = False
@@ -183,6 +186,7 @@ class ReferenceKinship:
         for name in ("hit", "distance", "blocked", "froze"):
             self.out[name] = np.zeros((N, N), int)
         self.out["gift_to"] -= 1
+        self.out["court_to"] -= 1
         self.out["marked"] -= 1
         chosen = []
         worth = [self.worth(a) for a in self.agents]
@@ -215,6 +219,8 @@ class ReferenceKinship:
             self.out["failed"][i] = not done
         for agent in self.agents:
             agent.frozen = max(agent.frozen - 1, 0)
+            agent.suit_left = max(agent.suit_left - 1, 0)
+            agent.suit = agent.suit if agent.suit_left else None
         self.finish(worth)
 
     def worth(self, agent):
@@ -504,6 +510,29 @@ class ReferenceKinship:
             self.out["produced"][i] += n
         return self.out["produced"][i] > 0
 
+    def court(self, i, agent, name):
+        self.out["energy_court"][i] = self.cost(agent, name)
+        j = self.at(add(agent.cell, agent.head))
+        if j is None or j in agent.mates:
+            return False
+        self.out["court_to"][i] = j
+        if len(agent.mates) == self.p.max_bonds:
+            self.part(i, agent.mates[0])
+        if self.agents[j].suit == i:
+            for one, other in ((i, j), (j, i)):
+                self.agents[one].mates.append(other)
+                self.out["bonded"][one] += 1
+                self.out["mate_hearts"][one] += self.agents[other].hearts
+                self.agents[one].suit, self.agents[one].suit_left = None, 0
+        else:
+            agent.suit, agent.suit_left = j, self.p.court_steps + 1
+        return True
+
+    def part(self, i, j):
+        for one, other in ((i, j), (j, i)):
+            self.agents[one].mates.remove(other)
+            self.out["parted"][one] += 1
+
     # --- the end of a step ----------------------------------------------------------------------
 
     def finish(self, worth):
@@ -578,6 +607,8 @@ class ReferenceKinship:
         here |= {"agent": 1, "frozen": you.frozen > 0, "shield": you.shield}
         here |= {f"heading_{turned}": 1, "marker": 0 if you.mark is None else you.mark + 1}
         here |= {"body": you.number + 1, "posture": k.POSTURES.index(you.posture) + 1}
+        here["courting"] = 0 if you.suit is None else 1 + (you.suit == i)
+        here["bonded"] = bool(you.mates) + (i in you.mates)
         here |= {"kin": self.kin[i, j], "others_energy": 255 * you.energy // max(self.most(you), 1)}
         return here | {f"others_{item}": min(n, 255) for item, n in you.items.items()}
 
@@ -597,6 +628,8 @@ class ReferenceKinship:
             "own_marker": 0 if me.mark is None else (me.mark + 1) / p.marks,
             f"body_{me.body.name}": 1,
             f"posture_{me.posture}": 1,
+            "courting_left": me.suit_left / p.court_steps,
+            "bonds": len(me.mates) / p.max_bonds,
         }
         felt |= {item: n / p.inventory_cap for item, n in me.items.items()}
         if me.last is not None:

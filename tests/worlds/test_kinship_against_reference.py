@@ -32,6 +32,7 @@ def compare(world, references, out=None, obs=None):
             assert frame.head[i] == agent.head
             assert list(frame.inventory[i]) == list(agent.items.values())
             assert world.hearts[b, i] == agent.hearts
+            assert set(np.flatnonzero(world.bonds[b, i])) == set(agent.mates)
         if out is not None:
             for name in FIELDS:
                 got = getattr(out.events, name)[b]
@@ -39,10 +40,13 @@ def compare(world, references, out=None, obs=None):
             np.testing.assert_allclose(out.reward[b], ref.reward, rtol=1e-5, atol=1e-6)
 
 
+EVENTFUL = ("use", "attack_nearest", "swap", "court")
+
+
 def biased(rng, world, shape):
     """Random actions, half of them of the kind that makes things happen."""
     actions = rng.integers(0, world.num_actions, shape)
-    names = [n for n, a in enumerate(world.action_names) if a in ("use", "attack_nearest", "swap")]
+    names = [n for n, a in enumerate(world.action_names) if a in EVENTFUL]
     return np.where(rng.random(shape) < 0.4, rng.choice(names, shape), actions)
 
 
@@ -76,6 +80,15 @@ def test_every_profile_agrees_with_the_reference(profile):
     live_together(profile, {"max_steps": 40, "view_radius": 3}, steps=50, seed=3)
 
 
+@pytest.mark.parametrize("max_bonds", [1, 2])
+def test_a_crowd_that_courts_agrees_with_the_reference(max_bonds):
+    crowd = {"grid_size": 5, "num_agents": 8, "generators": 1, "chargers": 0, "altars": 1,
+             "altar_cost": 1.0, "cost_court": 0.5, "attack_range": 0, "marks": 0, "gifts": False,
+             "court": True, "max_bonds": max_bonds, "court_steps": 6, "max_steps": 60,
+             "energy_start": 200.0, "view_radius": 2}  # fmt: skip
+    live_together("hearth", crowd, steps=80, seed=5)
+
+
 energy = st.integers(0, 3000).map(lambda n: n / 100)
 maybe = st.booleans()
 
@@ -93,7 +106,7 @@ def drawn_params(draw):
     cards = draw(maybe)
     return {
         **SMALL,
-        "num_agents": draw(st.integers(1, 8)),
+        "num_agents": draw(st.integers(2, 8)),
         "max_steps": draw(st.integers(1, 30)),
         "layout": draw(st.sampled_from(["open", "clutter", "rooms"])),
         "kinds": kinds,
@@ -137,6 +150,10 @@ def drawn_params(draw):
         "swap": draw(maybe),
         "jump": draw(maybe),
         "build": draw(maybe),
+        "court": draw(maybe),
+        "court_steps": draw(st.integers(1, 4)),
+        "cost_court": draw(energy),
+        "max_bonds": draw(st.integers(1, 3)),
         "cost_build": 2.0,
         "bodies": draw(
             st.sampled_from([("default",), ("predator", "prey"), ("prey", "owl"), ("owl", "cook")])
