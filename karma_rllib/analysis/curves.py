@@ -19,7 +19,9 @@ def binned(frame: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     """Every metric of every run in equal bins of agent-steps.
 
     Rates of single iterations are noisy and their mean is not the rate of the whole; so counts are
-    added up within a bin before they are divided. A bin is never shorter than an iteration.
+    added up within a bin before they are divided. A bin is never shorter than an iteration. A run
+    that ends within the first half of its last bin loses that bin: a point of a few episodes would
+    stand among points of many.
 
     Args:
         frame: see `runs.load_runs`.
@@ -34,6 +36,10 @@ def binned(frame: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     if math.isfinite(steps):
         width = max(width, float(steps))
     number = np.ceil(frame["agent_steps"] / width).astype(int)
+    runs = frame.groupby(KEYS)["agent_steps"]
+    cut = number * width - runs.transform("max") > width / 2
+    last = cut & (number > number.groupby([frame[key] for key in KEYS]).transform("min"))
+    frame, number = frame[~last], number[~last]
     columns = [name for name in frame if str(name).startswith("counts/")]
     sums = frame.assign(bin=number).groupby([*KEYS, "bin"], sort=False)[columns].sum()
     rows = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from karma_rllib.analysis.late import kinship
@@ -34,6 +35,53 @@ CAPTION = (
     " preferred or spared, and the two ratios have no value. All from the late window."
 )
 _RATIOS = ("victim_kin_ratio", "gift_kin_ratio")
+
+
+def whole_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of sums without those last rows of a seed that hold less than half of the usual.
+
+    Args:
+        table: with `seed` and `agent_episodes`, a seed's rows in order of time.
+    """
+    usual = table.groupby("seed")["agent_episodes"].transform("median")
+    last = ~table.duplicated("seed", keep="last")
+    return table[~(last & (table["agent_episodes"] < usual / 2))]
+
+
+def hearts_curve(table: pd.DataFrame, players: dict[str, float]) -> Figure:
+    """Hearts per agent and episode of each seed against agent-steps.
+
+    Args:
+        table: sums over some iterations a row: `seed`, `agent_steps` at the end, `agent_episodes`,
+            `hearts`. A last row that holds less than half of the usual is left out.
+        players: hearts of others to compare with, by name; drawn as dashed lines.
+    """
+    rows = whole_rows(table)
+    with style(dark=False) as c:
+        figure = Figure(figsize=(7.6, 4.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        ax = figure.subplots()
+        seeds = [str(seed) for seed in rows["seed"].unique()]
+        for name, (seed, part) in zip(seeds, rows.groupby("seed", sort=False), strict=True):
+            rate = part["hearts"] / part["agent_episodes"]
+            paint = colour(name, seeds, dark=False)
+            ax.plot(part["agent_steps"] / 1e6, rate, color=paint, label=f"seed {seed}")
+        for name, hearts in players.items():
+            ax.axhline(hearts, color=c["soft"], linewidth=1, linestyle="--")
+            ax.annotate(
+                name,
+                (1, hearts),
+                (-4, 4),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                color=c["soft"],
+                ha="right",
+            )
+        ax.set_xlim(0, None)
+        ax.set_xlabel("agent-steps [millions]")
+        ax.set_ylabel("hearts per agent and episode")
+        ax.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
+        return figure
 
 
 def shown(comparison: Comparison) -> bool:

@@ -42,6 +42,16 @@ def test_a_bin_is_never_shorter_than_an_iteration(tmp_path):
     assert len(binned(load_runs([folder]), bins=500)) == 2 * 3
 
 
+@pytest.mark.parametrize(("length", "kept"), [(7, 2), (8, 2), (5, 1), (1, 1)])
+def test_a_run_that_ends_early_in_a_bin_loses_that_bin(tmp_path, length, kept):
+    """Bins of four iterations, set by a longer run beside it."""
+    long = write_run(tmp_path, conditions=("baseline",), seeds=(1,), length=16, name="long")
+    short = write_run(tmp_path, conditions=("baseline",), seeds=(2,), length=length, name="short")
+    curves = binned(load_runs([long, short]), bins=4)
+    assert (curves["seed"] == 1).sum() == 4
+    assert (curves["seed"] == 2).sum() == kept
+
+
 def test_the_band_is_the_range_over_seeds_and_the_line_their_mean():
     import pandas as pd
 

@@ -121,3 +121,20 @@ def test_the_picture_is_written_for_sweeps_only_and_stands_in_the_report(sweep, 
     (alone,) = compare_settings([kin_run(tmp_path, 0.5)], tmp_path / "alone")
     assert figures.draw_sweep(alone, tmp_path / "alone") == []
     assert not kin_figures.shown(alone)
+
+
+def test_a_partial_last_row_is_no_point_of_the_curve():
+    table = pd.DataFrame(
+        {
+            "seed": [1, 1, 1, 2, 2, 2],
+            "agent_steps": [100, 200, 210, 100, 200, 260],
+            "agent_episodes": [10.0, 10.0, 1.0, 10.0, 10.0, 6.0],
+            "hearts": [10, 20, 9, 10, 20, 15],
+        }
+    )
+    assert kin_figures.whole_rows(table)["agent_steps"].tolist() == [100, 200, 100, 200, 260]
+    figure = kin_figures.hearts_curve(table, {"forager": 3.0})
+    lines = figure.axes[0].get_lines()
+    assert lines[0].get_ydata().tolist() == [1.0, 2.0]
+    assert lines[1].get_ydata().tolist() == [1.0, 2.0, 2.5]
+    assert list(lines[2].get_ydata()) == [3.0, 3.0]
