@@ -5,6 +5,7 @@ Shapes: M frames, D entries of vec, F, Z, L widths of phi, z and h, A actions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,14 @@ def look(net: MirrorNet, frames: Frames) -> Seen:
     scaled = frames.grid * np.asarray(net.grid_scale, np.float32)
     raw = np.concatenate([scaled.reshape(len(frames), -1), frames.vec], 1)
     return Seen(raw, *(x.float().cpu().numpy() for x in (phi, z, h, value, logits)))
+
+
+def log_harm(logits: Tensor, zaps: Sequence[int]) -> Tensor:
+    """Ln pi(any act that harms), (M,), from log-probabilities (M, A) and the numbers of the acts.
+
+    The harvest world has one such act; in the kinship world every cell can be attacked by its own.
+    """
+    return torch.logsumexp(logits[:, list(zaps)], dim=1)
 
 
 def untrained(net: MirrorNet, seed: int = 0) -> MirrorNet:

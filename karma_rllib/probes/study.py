@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from karma_rllib import worlds
 from karma_rllib.analysis import linear
 from karma_rllib.credit.params import TvtParams
 from karma_rllib.nets.net import MirrorNet
@@ -18,7 +17,7 @@ from karma_rllib.nets.policy import Policy
 from karma_rllib.probes import picture, replayed, similarity, transfer, values
 from karma_rllib.probes.capture import Capture, play
 from karma_rllib.probes.features import look, untrained
-from karma_rllib.worlds.harvest_names import action_names, plane_names, vec_names
+from karma_rllib.worlds.face import World
 
 ENOUGH = 100  # zaps below which results are called underpowered
 MOST = 600  # zaps that are looked at
@@ -55,8 +54,19 @@ def study(
         zaps there is nothing to probe, and the entries are missing.
 
     Raises:
-        ValueError: a policy does not fit the world.
+        ValueError: a policy does not fit the world, or there is nothing to probe in it.
     """
+    place = _world(world)
+    if not place.traits.zaps:
+        raise ValueError(
+            f"in {_place(world)} nobody can harm another, so there is no attacker to compare with "
+            "its victim; use `karma evaluate` to see what a policy does there"
+        )
+    if branches and policy.net.read_spec is not None:
+        raise ValueError(
+            "tvt.match hung charges nobody for its acts, so there are no charges to calibrate; "
+            "leave out `--branches`"
+        )
     seen = play(policy, world, episodes, seed, behaviour)
     found: dict[str, Any] = {
         "origin": {
@@ -82,13 +92,7 @@ def study(
     if seen.zaps > MOST:
         chosen = np.random.default_rng(seed).choice(seen.zaps, MOST, replace=False)
         seen = seen.take(np.sort(chosen))
-    params = worlds.resolve_params(
-        world["world"],
-        world.get("profile"),
-        **{k: v for k, v in world.items() if k not in ("world", "profile")},
-    )
-    zap = action_names(params).index("zap")
-    found |= _probes(policy.net, seen, zap, params, seed, discounts)
+    found |= _probes(policy.net, seen, place, seed, discounts)
     found["summary"] = _summary(found)
     if picture_file is not None:
         title = f"{policy.meta.get('condition') or 'policy'}, seed {policy.meta.get('seed')}"
@@ -96,18 +100,31 @@ def study(
     return found
 
 
+def _world(world: Mapping[str, Any]) -> World:
+    """The world of these arguments of `make_lifetime`, not yet begun."""
+    from karma_rllib.society.lifetime import make_lifetime
+
+    rest = {key: value for key, value in world.items() if key != "world"}
+    return make_lifetime(world["world"], **rest).world
+
+
+def _place(world: Mapping[str, Any]) -> str:
+    """What to call the world in a sentence."""
+    profile = world.get("profile")
+    return f"world '{world['world']}'" + (f" with profile '{profile}'" if profile else "")
+
+
 def _probes(
     net: MirrorNet,
     seen: Capture,
-    zap: int,
-    params: Any,
+    place: World,
     seed: int,
     discounts: tuple[float, float],
 ) -> dict[str, Any]:
-    names, planes = vec_names(params), plane_names(params)
-    on_victims = transfer.teach(net, seen.vic_out, seen, zap)
-    on_neutral = transfer.teach(net, seen.neutral, seen, zap)
-    cosines, own = transfer.latent_cosines(net, seen, zap)
+    names, planes, zaps = place.vec_names, place.plane_names, place.traits.zaps
+    on_victims = transfer.teach(net, seen.vic_out, seen, zaps)
+    on_neutral = transfer.teach(net, seen.neutral, seen, zaps)
+    cosines, own = transfer.latent_cosines(net, seen, zaps)
     return {
         "linear": _linear(net, seen, names, seed),
         "transfer": {
@@ -116,12 +133,12 @@ def _probes(
             "taught_on_neutral": on_neutral._asdict(),
             "cosine": values.mean_over_episodes(own, seen.agg_dec.episode, seed),
             "cosine_mismatched": cosines.mismatched,
-            "cosine_parameters": transfer.parameter_cosine(net, seen, zap),
+            "cosine_parameters": transfer.parameter_cosine(net, seen, zaps),
         },
         "similarity": _similarity(net, seen, seed),
         "values": values.values(net, seen, *discounts),
         "geometry": picture.geometry(_by_role(net, seen)),
-        "counterfactual": values.counterfactual(net, seen, zap, names, planes),
+        "counterfactual": values.counterfactual(net, seen, zaps, names, planes),
     }
 
 

@@ -11,6 +11,7 @@ Shapes: P zaps, Z width of z.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from karma_rllib.nets.net import MirrorNet
 from karma_rllib.probes.capture import Capture, Frames
-from karma_rllib.probes.features import tensors
+from karma_rllib.probes.features import log_harm, tensors
 
 STEP = 1e-2  # size of the gradient step
 BATCH = 64  # pairs per batch of parameter-space cosines
@@ -46,16 +47,16 @@ class Cosines(NamedTuple):
         return self.matched - self.mismatched
 
 
-def teach(net: MirrorNet, taught: Frames, seen: Capture, zap: int) -> Taught:
+def teach(net: MirrorNet, taught: Frames, seen: Capture, zaps: Sequence[int]) -> Taught:
     """One gradient step on encoder, projector and critic towards V - 1 on the taught frames.
 
     Args:
         net: the network; it is copied.
         taught: frames whose value is lowered.
         seen: what is looked at before and after.
-        zap: number of the action.
+        zaps: numbers of the acts that harm.
     """
-    before = _outlook(net, taught, seen, zap)
+    before = _outlook(net, taught, seen, zaps)
     pupil = copy.deepcopy(net)
     grid, vec, state = tensors(pupil, taught)
     value = pupil.decide(pupil.encode(grid, vec)[1], state, vec=vec)[1]
@@ -66,7 +67,7 @@ def teach(net: MirrorNet, taught: Frames, seen: Capture, zap: int) -> Taught:
         for parameter, gradient in zip(moved, gradients, strict=True):
             if gradient is not None:
                 parameter.sub_(STEP * gradient)
-    after = _outlook(pupil, taught, seen, zap)
+    after = _outlook(pupil, taught, seen, zaps)
     return Taught(*(float(b - a) for a, b in zip(before, after, strict=True)))
 
 
@@ -90,17 +91,19 @@ def _taught_parameters(net: MirrorNet) -> list[torch.nn.Parameter]:
 
 
 @torch.no_grad()
-def _outlook(net: MirrorNet, taught: Frames, seen: Capture, zap: int) -> list[float]:
+def _outlook(net: MirrorNet, taught: Frames, seen: Capture, zaps: Sequence[int]) -> list[float]:
     def look(frames: Frames) -> tuple[Tensor, Tensor]:
         grid, vec, state = tensors(net, frames)
         logits, value, _ = net.decide(net.encode(grid, vec)[1], state, vec=vec)
-        return logits[:, zap].double().mean(), value.double().mean()
+        return log_harm(logits, zaps).double().mean(), value.double().mean()
 
     log_zap, v_dec = look(seen.agg_dec)
     return [float(x) for x in (look(taught)[1], look(seen.agg_out)[1], v_dec, log_zap)]
 
 
-def latent_cosines(net: MirrorNet, seen: Capture, zap: int) -> tuple[Cosines, np.ndarray]:
+def latent_cosines(
+    net: MirrorNet, seen: Capture, zaps: Sequence[int]
+) -> tuple[Cosines, np.ndarray]:
     """Cosines of d ln pi(zap) / dz at decisions and dV / dz of the victims.
 
     Positive: what raises the value of being a victim also raises the readiness to zap.
@@ -108,7 +111,7 @@ def latent_cosines(net: MirrorNet, seen: Capture, zap: int) -> tuple[Cosines, np
     Returns:
         Means over matched and mismatched zaps, and the matched cosine of each zap, (P,).
     """
-    a = _unit(_latent_gradient(net, seen.agg_dec, zap))
+    a = _unit(_latent_gradient(net, seen.agg_dec, zaps))
     v = _unit(_latent_gradient(net, seen.vic_out, None))
     own = (a * v).sum(1)
     n = len(own)
@@ -117,30 +120,30 @@ def latent_cosines(net: MirrorNet, seen: Capture, zap: int) -> tuple[Cosines, np
     return Cosines(float(own.mean()), stranger), own
 
 
-def _latent_gradient(net: MirrorNet, frames: Frames, action: int | None) -> np.ndarray:
-    """Gradient of ln pi(action), or of V, by z: (P, Z)."""
+def _latent_gradient(net: MirrorNet, frames: Frames, acts: Sequence[int] | None) -> np.ndarray:
+    """Gradient of ln pi(any of the acts), or of V, by z: (P, Z)."""
     grid, vec, state = tensors(net, frames)
     z = net.encode(grid, vec)[1].detach().requires_grad_()
     logits, value, _ = net.decide(z, state, vec=vec)
-    target = value if action is None else logits[:, action]
+    target = value if acts is None else log_harm(logits, acts)
     return torch.autograd.grad(target.sum(), z)[0].double().cpu().numpy()
 
 
-def parameter_cosine(net: MirrorNet, seen: Capture, zap: int) -> float:
+def parameter_cosine(net: MirrorNet, seen: Capture, zaps: Sequence[int]) -> float:
     """Cosine of d ln pi(zap) and dV by encoder and projector, averaged over batches of 64 pairs."""
     names = ("convs", "mlp", "entry", "projector")
     weights = [p for name, p in net.named_parameters() if name.split(".")[0] in names]
 
-    def gradient(frames: Frames, action: int | None) -> Tensor:
+    def gradient(frames: Frames, acts: Sequence[int] | None) -> Tensor:
         grid, vec, state = tensors(net, frames)
         logits, value, _ = net.decide(net.encode(grid, vec)[1], state, vec=vec)
-        target = (value if action is None else logits[:, action]).mean()
+        target = (value if acts is None else log_harm(logits, acts)).mean()
         return torch.cat([g.flatten() for g in torch.autograd.grad(target, weights)])
 
     cosines = []
     for start in range(0, seen.zaps, BATCH):
         rows = np.arange(start, min(start + BATCH, seen.zaps))
-        a, v = gradient(seen.agg_dec.take(rows), zap), gradient(seen.vic_out.take(rows), None)
+        a, v = gradient(seen.agg_dec.take(rows), zaps), gradient(seen.vic_out.take(rows), None)
         cosines.append(float(torch.nn.functional.cosine_similarity(a, v, dim=0)))
     return float(np.mean(cosines))
 

@@ -17,7 +17,7 @@ from karma_rllib.probes.capture import Capture, Frames
 from karma_rllib.probes.features import look
 
 #: What tells a victim from its attacker in one frame: entries of vec, planes of the grid.
-FLAGS = ("freeze_left", "frozen", "was_hit", "hit_agent", "last_reward")
+FLAGS = ("freeze_left", "frozen_left", "frozen", "was_hit", "hit_agent", "last_reward")
 PLANES = ("beam",)
 DRAWS = 1000
 
@@ -50,9 +50,15 @@ def values(net: MirrorNet, seen: Capture, gamma: float, gae_lambda: float) -> di
 
 
 def counterfactual(
-    net: MirrorNet, seen: Capture, zap: int, vec_names: Sequence[str], plane_names: Sequence[str]
+    net: MirrorNet,
+    seen: Capture,
+    zaps: Sequence[int],
+    vec_names: Sequence[str],
+    plane_names: Sequence[str],
 ) -> dict[str, Any]:
     """Give attackers, after their hit, the flags and the beam of their victims.
+
+    What an agent could do stays its own: with a victim's mask nobody could attack.
 
     Returns:
         Mean change of V [reward] and of pi(zap), and which share of the way to the victim's value
@@ -64,7 +70,8 @@ def counterfactual(
     episode = seen.agg_out.episode
     change = other.value - own.value
     way, low, high = mean_over_episodes(victim.value - own.value, episode)
-    zapping = np.exp(other.logits[:, zap]) - np.exp(own.logits[:, zap])
+    harm = list(zaps)
+    zapping = np.exp(other.logits[:, harm]).sum(1) - np.exp(own.logits[:, harm]).sum(1)
     return {
         "dv": mean_over_episodes(change, episode),
         "d_zap": mean_over_episodes(zapping, episode),
@@ -84,9 +91,10 @@ def _swapped(
 
 
 def without_flags(frames: Frames, vec_names: Sequence[str]) -> Frames:
-    """The frames with their feedback flags set to zero."""
+    """The frames with their feedback flags set to zero, and every action called possible."""
     vec = frames.vec.copy()
     vec[:, [vec_names.index(name) for name in FLAGS if name in vec_names]] = 0.0
+    vec[:, [n for n, name in enumerate(vec_names) if name.startswith("can_")]] = 1.0
     return replace(frames, vec=vec)
 
 

@@ -162,7 +162,7 @@ def merged(net):
 def test_transfer_is_one_step_of_the_critic_and_leaves_the_network_alone(policy, seen):
     net = policy.net
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    taught = transfer.teach(net, seen.vic_out, seen, 7)
+    taught = transfer.teach(net, seen.vic_out, seen, (7,))
     assert taught.v_taught < 0
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
     # First order: dV = -step * mean of (grad V(o) . grad loss).
@@ -185,7 +185,7 @@ def test_transfer_is_one_step_of_the_critic_and_leaves_the_network_alone(policy,
 def test_where_roles_are_merged_all_learning_transfers_and_nothing_can_be_told(policy, seen):
     net = merged(policy.net)
     victims, neutral = (
-        transfer.teach(net, frames, seen, 7) for frames in (seen.vic_out, seen.neutral)
+        transfer.teach(net, frames, seen, (7,)) for frames in (seen.vic_out, seen.neutral)
     )
     assert victims.v_agg_out == pytest.approx(victims.v_taught, rel=1e-3)
     assert transfer.transfer(victims, neutral) == pytest.approx(0, abs=1e-3)  # to all alike
@@ -196,8 +196,8 @@ def test_where_roles_are_merged_all_learning_transfers_and_nothing_can_be_told(p
 
 
 def test_gradient_cosines_are_those_of_single_frames(policy, seen):
-    cosines, own = transfer.latent_cosines(policy.net, seen, 7)
-    a = transfer._latent_gradient(policy.net, seen.agg_dec, 7)
+    cosines, own = transfer.latent_cosines(policy.net, seen, (7,))
+    a = transfer._latent_gradient(policy.net, seen.agg_dec, (7,))
     v = transfer._latent_gradient(policy.net, seen.vic_out, None)
     angle = lambda p, q: a[p] @ v[q] / np.linalg.norm(a[p]) / np.linalg.norm(v[q])  # noqa: E731
     n = seen.zaps
@@ -278,3 +278,85 @@ def test_a_policy_that_never_zaps_is_called_underpowered(policy):
 def _with_meta(idle):
     idle.meta = {"condition": "still"}
     return idle
+
+
+# --- other worlds ------------------------------------------------------------------------------
+
+
+def write_policy(folder, world, spec=SPEC, reads=None, **params):
+    """A policy file of an untrained network in a world, and the folder that it is in."""
+    from karma_rllib.society.lifetime import make_lifetime
+
+    life = make_lifetime(world, **params)
+    net = MirrorNet(
+        life.obs_shapes["grid"],
+        life.obs_shapes["vec"][0],
+        life.num_actions,
+        spec,
+        action_floor=0.9,
+        mask_start=life.traits.mask_start,
+        reads=reads,
+    )
+    meta = {"condition": "baseline", "seed": 1}
+    meta["world"] = {"name": world, "profile": None, "params": params}
+    save_policy(net, folder / "policy", meta)
+    return folder
+
+
+KIN = {"grid_size": 7, "num_agents": 6, "generators": 2, "chargers": 1, "altars": 1,
+       "max_steps": 60, "energy_start": 200.0, "view_radius": 3, "controls": "simple"}  # fmt: skip
+
+
+def run_probe(*arguments):
+    from typer.testing import CliRunner
+
+    from karma_rllib.cli import app
+
+    return CliRunner().invoke(app, ["probe", *map(str, arguments)])
+
+
+def test_in_the_kinship_world_an_attack_is_the_zap(tmp_path, monkeypatch):
+    monkeypatch.setattr(linear, "PERMUTATIONS", 2)
+    folder = write_policy(tmp_path, "kinship-v0", **KIN)
+    done = run_probe(folder / "policy", "--episodes", "16")
+    assert done.exit_code == 0, done.output
+    found = json.loads((folder / "policy" / "probes.json").read_text(), parse_constant=pytest.fail)
+    assert found["zaps"] > 20
+    for name in ("auroc_z", "auroc_raw", "transfer", "cosine", "dv_out"):
+        assert np.isfinite(found["summary"][name]), name
+    assert found["linear"]["raw"][0] > 0.9  # the frame tells who was hit
+    assert (folder / "policy" / "probes.png").stat().st_size > 1000
+
+
+def test_the_chance_to_harm_is_that_of_all_attacks_together():
+    from karma_rllib.probes.features import log_harm
+
+    p = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]])
+    together = log_harm(p.log(), (1, 3)).exp().numpy()
+    assert together == pytest.approx([0.6, 0.2])
+    assert torch.equal(log_harm(p.log(), (2,)), p.log()[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("world", "params"), [("match-v0", {}), ("kinship-v0", {**KIN, "attack_range": 0})]
+)
+def test_where_nobody_can_harm_there_is_nothing_to_probe(tmp_path, world, params):
+    folder = write_policy(tmp_path, world, **params)
+    done = run_probe(folder / "policy", "--episodes", "2")
+    assert done.exit_code == 2
+    assert f"in world '{world}' nobody can harm another" in " ".join(done.output.split())
+    assert not (folder / "policy" / "probes.json").exists()
+
+
+def test_a_policy_with_an_episodic_memory_is_probed_but_has_no_charges(tmp_path, monkeypatch):
+    from karma_rllib.nets.episodic import ReadSpec
+
+    monkeypatch.setattr(linear, "PERMUTATIONS", 2)
+    reads = ReadSpec(slots=40, heads=1, top_k=4)
+    params = {"profile": "gathering", "max_steps": 40}
+    folder = write_policy(tmp_path, "harvest-v0", reads=reads, **params)
+    done = run_probe(folder / "policy", "--episodes", "6", "--branches", "2")
+    assert done.exit_code == 2
+    assert "tvt.match hung charges nobody" in " ".join(done.output.split())
+    done = run_probe(folder / "policy", "--episodes", "6")
+    assert done.exit_code == 0, done.output
