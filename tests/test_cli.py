@@ -55,7 +55,7 @@ def test_help_loads_nothing_heavy(arguments):
 def test_help_names_every_command():
     _, out, _ = karma("--help")
     names = (
-        "train resume evaluate analyze suites compare probe calibrate results preregister "
+        "train resume evaluate respond analyze suites compare probe calibrate results preregister "
         "verdict list replay play"
     )
     for command in names.split():

@@ -213,16 +213,16 @@ def picture(frame: pd.DataFrame, path: Path) -> Path:
     for place, value, title in zip(
         axes,
         ("earned", "gain"),
-        ("What one agent earns among four others", "The same, less what a member earns there"),
+        ("What one agent earns among the others", "The same, less what one of them earns there"),
         strict=True,
     ):
         found = matrix(frame, value)
         _draw(place, names, found, centred=value == "gain")
         place.set_title(title, loc="left", fontweight="bold")
-    axes[0].set_ylabel("the one")
-    for place in axes:
-        place.set_xlabel("the four others")
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    axes[0].set_ylabel("the one (focal)")
+    axes[0].set_xlabel("the others (background)")
+    axes[1].set_xlabel("the others (background); faint: the 95 % interval holds 0")
+    figure.savefig(path, dpi=90, metadata={"Software": None})
     plt.close(figure)
     return path
 

@@ -239,7 +239,7 @@ def _met(folder: Path, name: str, words: list[str], options: dict[str, str]) -> 
         return terse(f"{mean} [{low}, {high}]")
 
     table = [[one, *(write(one, other) for other in names)] for one in rows]
-    return _table([f"{crossplay.VALUES[value]}: one among four", *names], table)
+    return _table(["focal, among:", *names], table)
 
 
 _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {

@@ -1,4 +1,4 @@
-"""``karma evaluate | analyze | suites``: who judges policies.  Light to import."""
+"""``karma evaluate | respond | analyze | suites``: who judges policies.  Light to import."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 def add_to(app: typer.Typer, speaks: Callable[..., Any]) -> None:
     """Add the commands to the command line; `speaks` turns bad input into a sentence."""
     app.command()(speaks(evaluate))
+    app.command()(speaks(respond))
     app.command()(speaks(analyze))
     app.command()(speaks(suites))
 
@@ -74,6 +75,44 @@ def evaluate(
     sides = (policies, background or [])
     count = episodes or meeting.EPISODES
     return meeting.meet(*sides, arena, focal or [1], count, seed, db, workers, gif)
+
+
+def respond(
+    policies: Annotated[
+        list[str], typer.Argument(help="Whom to respond to: see karma list policies.")
+    ],
+    world: Annotated[
+        str | None, typer.Option(help="World; default: that of the first trained policy.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Named parameter set of the world.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Set a parameter of the world, or e.g. ppo.lr."
+        ),
+    ] = None,
+    agent_steps: Annotated[
+        int | None, typer.Option(min=1, help="Budget of a fresh agent; default 500,000.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Fresh agents per policy.")] = 3,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes they are judged by.")] = 64,
+    storage: Annotated[Path, typer.Option(help="Folder of the policies trained here.")] = Path(
+        "results/responses"
+    ),
+    db: Annotated[Path, typer.Option(help="File that keeps the episodes.")] = Path(
+        "results/episodes.sqlite"
+    ),
+    workers: Annotated[int, typer.Option(min=1, help="Processes that train and play.")] = 1,
+) -> int:
+    """Train fresh agents against frozen policies: how much more can be earned among them?"""
+    from karma_rllib.cli import responding
+
+    texts = [*(overrides or [])]
+    if agent_steps is not None:
+        texts.append(f"budget.agent_steps={agent_steps}")
+    return responding.respond(
+        policies, world, profile, texts, seeds, episodes, storage, db, workers
+    )
 
 
 def analyze(
