@@ -14,6 +14,8 @@ from karma_rllib.cli import app, evaluation, examples, listing, training
 from karma_rllib.config import ConfigError, ExperimentConfig
 from karma_rllib.config.counterparts import SEED_KEYS
 from karma_rllib.config.experiment import section_models
+from karma_rllib.envs.replay import load
+from karma_rllib.envs.replay_life import verify
 
 SMOKE = "name: tiny\nworld: {profile: dual_cleanup}\n"
 
@@ -304,6 +306,15 @@ def test_evaluate_prints_every_metric_and_films_an_episode(trial):
     assert "condition karma, seed 42, agent_steps 10" in out
     assert all(f"social/{name} " in out for name in METRICS)
     assert (trial / "film.gif").read_bytes().startswith(b"GIF8")
+
+
+def test_evaluation_keeps_episodes_worth_seeing(trial):
+    evaluation.evaluate(trial, 3, 0, None, trial / "kept")
+    kept = {path.stem: load(path) for path in (trial / "kept").iterdir()}
+    assert set(kept) == {"best", "median", "violent"}
+    for replay in kept.values():
+        verify(replay)
+        assert set(replay.head.policies) == {"karma_s42"}
 
 
 def test_evaluation_repeats_itself_and_counts_whole_episodes(trial):

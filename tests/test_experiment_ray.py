@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from karma_rllib.config import ExperimentConfig
+from karma_rllib.envs.replay import load
+from karma_rllib.envs.replay_life import verify
 
 pytestmark = pytest.mark.ray
 
@@ -90,6 +92,9 @@ def test_its_folder_holds_everything(smoke):
             assert (trial / name).is_file()
         assert list(trial.glob("events.out.tfevents*"))
         assert list(trial.glob("checkpoint_*/policy/policy.safetensors"))
+        newest = max(trial.glob("checkpoint_*/replays"))
+        for name in ("best", "median", "violent"):
+            verify(load(newest / f"{name}.replay"))
 
 
 def test_every_trial_reaches_its_goal_and_says_who_it_is(smoke):

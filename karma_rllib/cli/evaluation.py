@@ -19,6 +19,7 @@ from rich.table import Table
 from karma_rllib.config import ConfigError
 
 if TYPE_CHECKING:
+    from karma_rllib.envs.replay_record import Keeper, Recorder
     from karma_rllib.nets.policy import Policy
 
 WIDTH = 120  # columns where the output is not a terminal
@@ -27,7 +28,9 @@ POLICIES = "checkpoint_*/policy/policy.json"  # in a trial's folder
 FILM_SIDE, FILM_LENGTH = 320, 300  # of a picture [pixels], of a film [pictures]
 
 
-def evaluate(checkpoint: Path, episodes: int, seed: int, gif: Path | None) -> None:
+def evaluate(
+    checkpoint: Path, episodes: int, seed: int, gif: Path | None, replays: Path | None = None
+) -> None:
     """Play, print the metrics, and film an episode if asked to.
 
     Args:
@@ -35,15 +38,27 @@ def evaluate(checkpoint: Path, episodes: int, seed: int, gif: Path | None) -> No
         episodes: to play, every agent acting on the policy.
         seed: of worlds and actions.
         gif: file for a film of one episode.
+        replays: folder for the best, the median and the most violent episode.
 
     Raises:
         ConfigError: there is no policy, or it cannot be played.
     """
     policy, world = open_policy(checkpoint, seed)
-    metrics = play(policy, world, episodes, seed)
+    keeper = None if replays is None else _keeper(episodes)
+    metrics = play(policy, world, episodes, seed, keeper)
     _print(policy, metrics, episodes)
+    if keeper is not None and replays is not None:
+        for name, file in keeper.write(replays).items():
+            Console().print(f"{name} episode: {file}", soft_wrap=True, highlight=False)
     if gif is not None:
         Console().print(f"film: {film(policy, world, seed, gif)}", soft_wrap=True)
+
+
+def _keeper(episodes: int) -> Keeper:
+    """What remembers every episode; worlds side by side may play a few more than asked for."""
+    from karma_rllib.envs.replay_record import Keeper
+
+    return Keeper(episodes + WORLDS)
 
 
 def find_policy(path: Path) -> Path:
@@ -87,7 +102,13 @@ def open_policy(path: Path, seed: int) -> tuple[Policy, dict[str, Any]]:
     }
 
 
-def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dict[str, float]:
+def play(
+    policy: Policy,
+    world: dict[str, Any],
+    episodes: int,
+    seed: int,
+    keeper: Keeper | None = None,
+) -> dict[str, float]:
     """Play whole episodes and compute the social metrics.
 
     Args:
@@ -95,6 +116,7 @@ def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dic
         world: arguments of `make_lifetime`.
         episodes: at least so many; worlds side by side all play equally many.
         seed: of the worlds.
+        keeper: is given every episode, for replays.
 
     Raises:
         ConfigError: the policy does not fit the world.
@@ -112,7 +134,7 @@ def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dic
     book = social.EpisodeBook(life.num_worlds, life.num_agents)
     sums: dict[str, float] = {}
     for _ in range(rounds):
-        events, shared, truncated = _episode(policy, life)
+        events, shared, truncated = _episode(policy, life, keeper)
         counts = social.tally(
             events,
             events.raw_reward,
@@ -127,7 +149,9 @@ def play(policy: Policy, world: dict[str, Any], episodes: int, seed: int) -> dic
     return social.rates({**sums, **book.drain()})
 
 
-def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+def _episode(
+    policy: Policy, life: Any, keeper: Keeper | None
+) -> tuple[Any, np.ndarray, np.ndarray]:
     """One episode in every world.
 
     Returns:
@@ -136,16 +160,31 @@ def _episode(policy: Policy, life: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """
     obs = life.reset()
     state = policy.initial_state(life.num_worlds * life.num_agents)
+    recorder = None if keeper is None else _recorder(policy, life)
     steps = []
     for _ in range(life.max_steps):
         rows = {key: column.reshape(-1, *column.shape[2:]) for key, column in obs.items()}
         actions, state = policy.step(rows, state)
-        out = life.step(actions.reshape(life.num_worlds, life.num_agents))
+        joint = actions.reshape(life.num_worlds, life.num_agents)
+        out = life.step(joint)
         obs = out.obs
+        if keeper is not None and recorder is not None:
+            keeper.add(recorder.note(joint, out))
         # The world overwrites what a step returned: keep copies.
         steps.append([np.array(a) for a in (*out.events, out.reward, out.truncated)])
     *events, shared, truncated = (np.stack(column) for column in zip(*steps, strict=True))
     return type(out.events)(*events), shared, truncated
+
+
+def _recorder(policy: Policy, life: Any) -> Recorder:
+    """What records the episode that has just begun in every world."""
+    from karma_rllib.envs.replay_record import Recorder
+
+    parts = (policy.meta.get("condition"), policy.meta.get("seed"))
+    name = "_s".join(str(part) for part in parts if part is not None) or "policy"
+    recorder = Recorder(life, [name], range(life.num_worlds))
+    recorder.begin()
+    return recorder
 
 
 def film(policy: Policy, world: dict[str, Any], seed: int, path: Path) -> Path:

@@ -22,7 +22,7 @@ def session_of(
     profile: str | None,
     policies: Sequence[str],
     wishes: Sequence[str],
-    kinship: str,
+    kinship: str | None,
     seed: int,
 ) -> Session:
     """Build a session.
@@ -32,7 +32,7 @@ def session_of(
         profile: of the world; None: its default.
         policies: addresses, dealt to the agents in turn; `none` stands still.
         wishes: `KEY=VALUE` parameters of the world.
-        kinship: scheme of relatedness.
+        kinship: scheme of relatedness; None: that of the first trained policy, if any.
         seed: of world and players.
 
     Raises:
@@ -43,9 +43,8 @@ def session_of(
     try:
         build = _home(policies) if world is None else {"name": world}
         build |= {"profile": profile} if profile is not None else {}
-        life = make_lifetime(
-            **{**build, **_parameters(wishes)}, seed=seed, kinship={"scheme": kinship}
-        )
+        build |= {"kinship": {"scheme": kinship}} if kinship is not None else {}
+        life = make_lifetime(**{**build, **_parameters(wishes)}, seed=seed)
         who = {uri: _player(uri, life, seed) for uri in dict.fromkeys(policies)}
         names = [policies[n % len(policies)] for n in range(life.num_agents)]
         return Session(life, [who[name] for name in names], names)
@@ -62,7 +61,7 @@ def _home(policies: Sequence[str]) -> dict[str, Any]:
 
         about = locate(uri).about.get("world")
         if isinstance(about, dict) and "name" in about:
-            home = {"name": about["name"], "profile": about.get("profile")}
+            home = {key: about.get(key) for key in ("name", "profile", "kinship")}
             return {**about.get("params", {}), **home}
     return {"name": "harvest-v0"}
 

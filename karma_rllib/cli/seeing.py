@@ -62,7 +62,9 @@ def play(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the world."),
     ] = None,
-    kinship: Annotated[str, typer.Option(help="Scheme of relatedness, e.g. families.")] = "none",
+    kinship: Annotated[
+        str | None, typer.Option(help="Scheme of relatedness, e.g. families.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of world and players.")] = 0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     terminal: Annotated[

@@ -246,10 +246,17 @@ class Resources(Section):
 
 
 class Tracking(Section):
-    """Weights & Biases, beside the JSON, CSV and TensorBoard files that are always written."""
+    """Weights & Biases, beside the JSON, CSV and TensorBoard files always written; and replays."""
 
     wandb: Literal[False, "offline", "online"] = Field(
         default=False, description="false, offline (files only) or online"
     )
     project: str = Field(default="karma", min_length=1, description="project name")
     entity: str | None = Field(default=None, description="team or user; empty: your default")
+    replays: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="worlds watched; of their last 32 episodes the best, the median and the most "
+        "violent are kept as replays in each checkpoint, and as videos by wandb; 0: none",
+    )

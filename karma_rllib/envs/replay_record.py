@@ -9,7 +9,7 @@ Shapes: B worlds, T env-steps, N agents, A actions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ class Draft:
     Attributes:
         head: how the world was built, and who played.
         start: state before the first action, of one world.
-        actions: (N,) each.
-        tracks: by name, one array (N, ...) for each step.
+        actions: consecutive blocks, (steps, N) each.
+        tracks: by name, likewise, (steps, N, ...) each.
         end: state after the last action.
         total: sum of the raw rewards of all agents [reward units].
         hits: how often an agent was hit.
@@ -54,10 +54,10 @@ class Draft:
         """
         head = self.head.model_copy(update={"note": note})
         N = len(head.policies)
-        actions = np.array(self.actions, np.int16).reshape(-1, N)
+        actions = np.concatenate([np.empty((0, N), np.int16), *self.actions])
         if not len(actions) or actions.max() < 256:
             actions = actions.astype(np.uint8)
-        tracks = {name: np.stack(rows) for name, rows in self.tracks.items() if rows}
+        tracks = {name: np.concatenate(rows) for name, rows in self.tracks.items() if rows}
         replay = Replay(head, self.start, actions, np.zeros(len(actions) + 1, np.uint64), tracks)
         chain, end = digests(replay)
         for name, array in self.end.items():
@@ -74,7 +74,8 @@ class Recorder:
 
     Args:
         life: the lifetime, stepped by somebody else.
-        policies: who plays each agent; one name may stand for all.
+        policies: who plays each agent; one name may stand for all, and a function tells it of each
+            world of the batch.
         worlds: which worlds to watch.
 
     Attributes:
@@ -82,9 +83,12 @@ class Recorder:
     """
 
     def __init__(
-        self, life: Lifetime, policies: Sequence[str] = ("?",), worlds: Sequence[int] = (0,)
+        self,
+        life: Lifetime,
+        policies: Sequence[str] | Callable[[int], Sequence[str]] = ("?",),
+        worlds: Sequence[int] = (0,),
     ) -> None:
-        self.life, self.policies, self.worlds = life, tuple(policies), tuple(worlds)
+        self.life, self.policies, self.worlds = life, policies, tuple(worlds)
         self.running: dict[int, Draft] = {}
 
     def begin(self, mask: np.ndarray | None = None) -> None:
@@ -98,7 +102,8 @@ class Recorder:
         state = self.life.get_state()
         for b in new:
             start = rows_of(state, b, self.life.num_worlds)
-            self.running[b] = Draft(describe(self.life, b, self.policies), start)
+            names = self.policies(b) if callable(self.policies) else self.policies
+            self.running[b] = Draft(describe(self.life, b, names), start)
 
     def note(
         self,
@@ -118,17 +123,43 @@ class Recorder:
         Returns:
             The drafts of the episodes that this step ended.
         """
-        raw = out.events.raw_reward
+        events = out.events
+        told = (actions, events.raw_reward, events.hit, value, chance)
+        rows = [None if array is None else np.asarray(array)[None] for array in told]
+        return self.note_rows(*rows[:3], out.truncated, *rows[3:])
+
+    def note_rows(
+        self,
+        actions: np.ndarray,
+        raw: np.ndarray,
+        hit: np.ndarray,
+        truncated: np.ndarray,
+        value: np.ndarray | None = None,
+        chance: np.ndarray | None = None,
+    ) -> list[Draft]:
+        """Write consecutive steps down at once; only the last may have ended an episode.
+
+        Args:
+            actions: of all worlds, (T, B, N).
+            raw: rewards as earned, (T, B, N) [reward units].
+            hit: how often an agent was hit; who hit whom, (T, B, N, N), or counts, (T, B).
+            truncated: whether the last step ended the episode, bool (B,).
+            value: what the policies expected before each step, (T, B, N) [reward units].
+            chance: probabilities of the actions, (T, B, N, A).
+
+        Returns:
+            The drafts of the episodes that ended.
+        """
         for b, draft in self.running.items():
-            draft.actions.append(np.array(actions[b], np.int16))
-            draft.total += float(raw[b].sum())
-            draft.hits += int(out.events.hit[b].sum())
+            draft.actions.append(actions[:, b].astype(np.int16))
+            draft.total += float(raw[:, b].sum(dtype=np.float64))
+            draft.hits += int(hit[:, b].sum())
             if value is not None:
-                draft.tracks.setdefault("value", []).append(np.array(value[b], np.float16))
+                draft.tracks.setdefault("value", []).append(value[:, b].astype(np.float16))
             if chance is not None:
-                part = np.rint(255 * np.asarray(chance[b])).astype(np.uint8)
+                part = np.rint(255 * chance[:, b]).astype(np.uint8)
                 draft.tracks.setdefault("chance", []).append(part)
-        ended = [b for b in self.running if out.truncated[b]]
+        ended = [b for b in self.running if truncated[b]]
         if not ended:
             return []
         state = self.life.get_state()
@@ -139,7 +170,8 @@ class Recorder:
     def cut(self, b: int = 0) -> Draft:
         """The draft of an episode that still runs, up to now; recording goes on."""
         draft = self.running[b]
-        return Draft(draft.head, draft.start, list(draft.actions), dict(draft.tracks))
+        tracks = {name: list(blocks) for name, blocks in draft.tracks.items()}
+        return Draft(draft.head, draft.start, list(draft.actions), tracks)
 
 
 class Keeper:

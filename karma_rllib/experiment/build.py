@@ -38,6 +38,7 @@ def build_algorithm_config(
         .tvt(**config.tvt.as_dict())
         .ppo(**config.ppo.as_dict())
         .condition(condition)
+        .replays(config.tracking.replays)
         .start_from(start_from)
         .probes(every=config.budget.probe_every)
     )

@@ -184,6 +184,10 @@ def _run_stages(config: ExperimentConfig, run_dir: Path) -> Outcome:
         seeds = tuple(seed for seed in config.seeds if seed in stems)
     if seeds:
         outcome.add(run_stage(config, _main_stage(config, run_dir, seeds, stems), run_dir))
+        if config.tracking.wandb and not outcome.interrupted:
+            from karma_rllib.experiment.videos import log_videos
+
+            log_videos(config, run_dir, run_dir)
     return outcome
 
 

@@ -5,11 +5,13 @@ Everything but the data path is RLlib's: the loop, checkpoints, fault tolerance,
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from ray.rllib.algorithms.ppo.ppo import PPO
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.metrics import (
@@ -25,6 +27,7 @@ from ray.rllib.utils.metrics import (
 )
 
 from karma_rllib import __version__, worlds
+from karma_rllib.envs.replay import ReplayError
 from karma_rllib.nets.policy import names_of, save_policy
 from karma_rllib.plugin.algorithm_config import KarmaConfig
 from karma_rllib.plugin.columns import result_columns
@@ -32,6 +35,7 @@ from karma_rllib.plugin.env_runner import SHARED_MODULE
 
 # What a checkpoint holds beside RLlib's own components.
 COMPONENT_KARMA = "karma"
+logger = logging.getLogger(__name__)
 AGENT_STEPS = "agent_steps_lifetime"
 
 
@@ -156,7 +160,7 @@ class Karma(PPO):
 
     @override(PPO)
     def save_to_path(self, path: Any = None, **options: Any) -> str:
-        """RLlib's checkpoint, plus `policy/`: the network as safetensors and JSON.
+        """RLlib's checkpoint, plus `policy/`: the network as safetensors and JSON, and `replays/`.
 
         Both roads write it: Tune's `save_checkpoint` calls this method. A checkpoint on a file
         system that is not mounted (`filesystem=...`) goes without.
@@ -164,6 +168,11 @@ class Karma(PPO):
         folder = super().save_to_path(path, **options)
         if options.get("filesystem") is None:
             self._save_policy(Path(folder) / "policy")
+            if self.config.replay_worlds:
+                try:
+                    self._save_replays(Path(folder) / "replays")
+                except (RayError, ReplayError, OSError) as err:  # must not cost the checkpoint
+                    logger.warning("no replays were kept: %s", err)
         return folder
 
     def _save_policy(self, folder: Path) -> None:
@@ -192,6 +201,19 @@ class Karma(PPO):
             "code_version": __version__,
         }
         save_policy(module.net, folder, meta)
+
+    def _save_replays(self, folder: Path) -> None:
+        """Ask the runner that watches; one of evaluation goes before those of training."""
+        for group in (self.eval_env_runner_group, self.env_runner_group):
+            if group is None:
+                continue
+            alone = group.num_remote_env_runners() == 0
+            for files in group.foreach_env_runner(_replays, local_env_runner=alone):
+                for name, data in files.items():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / f"{name}.replay").write_bytes(data)
+                if files:
+                    return
 
     @override(PPO)
     def get_state(self, components: Any = None, *, not_components: Any = None, **kw: Any) -> dict:
@@ -238,6 +260,11 @@ class Karma(PPO):
             self.learner_group.foreach_learner(
                 lambda learner, extras=extras: learner.set_extra_state(extras)
             )
+
+
+def _replays(runner: Any) -> dict[str, bytes]:
+    """A function, since RLlib does not call a method named to a local runner, but returns it."""
+    return runner.replays()
 
 
 def _indexed_worlds_state(runner: Any) -> tuple[int, Any]:

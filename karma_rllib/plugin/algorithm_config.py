@@ -73,6 +73,7 @@ class KarmaConfig(PPOConfig):
         self.condition_name = "baseline"
         self.start_from_path: str | None = None
         self.probe_every = 0
+        self.replay_worlds = 0
         self.max_seq_len, self.action_floor, self.adam_eps = 32, 0.0, 1e-5
         self.minibatch_agent_steps = 2048
         self.environment(ENV_NAME, disable_env_checking=True)
@@ -190,6 +191,20 @@ class KarmaConfig(PPOConfig):
         if every < 0:
             raise ValueError(f"probes(every={every}) must be at least 0 iterations.")
         self.probe_every = every
+        return self
+
+    def replays(self, worlds: int = 1) -> KarmaConfig:
+        """Keep replays: watch so many worlds of one env runner (of evaluation, if it has any).
+
+        The best, the median and the most violent of the last 32 watched episodes are written to
+        `replays/` of every checkpoint.
+
+        Raises:
+            ValueError: worlds is negative.
+        """
+        if worlds < 0:
+            raise ValueError(f"replays: worlds is {worlds}: it must be at least 0")
+        self.replay_worlds = int(worlds)
         return self
 
     def ppo(self, **settings: Any) -> KarmaConfig:

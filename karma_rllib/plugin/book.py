@@ -35,6 +35,7 @@ class Book:
         self.saved: dict[int, dict[str, np.ndarray]] = {}  # step -> recurrent state before it
         self.states: dict[str, np.ndarray] = {}
         self.ends: list[tuple[np.ndarray, ...]] = []
+        self.told = 0  # steps that who watches the sampler knows of
 
     def keep_state(self, t: int, sampler: Sampler) -> None:
         """Store the recurrent state before step t, if anybody asks for those of every step."""

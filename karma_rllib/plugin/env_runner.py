@@ -39,6 +39,7 @@ from ray.tune.registry import ENV_CREATOR, _global_registry
 from karma_rllib.analysis import social
 from karma_rllib.analysis.debts import DebtBook
 from karma_rllib.analysis.episodes import EpisodeBook
+from karma_rllib.envs.replay_watch import Watch
 from karma_rllib.plugin.episodes import EpisodeLog
 from karma_rllib.plugin.episodic import transport_of
 from karma_rllib.plugin.fragment import Fragment
@@ -158,10 +159,23 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
                 device=self._device,
                 memory=memory_of(self.config, self.lifetime, net, self._device),
                 transport=transport_of(self.config, self.lifetime),
+                watch=self._watch(),
             )
             size = self.lifetime.num_worlds, self.lifetime.num_agents
             self._play = sampler, EpisodeBook(*size), DebtBook(*size)
         return self._play
+
+    def _watch(self) -> Watch | None:
+        """What keeps episodes for replays: one runner does, where the config asks for it."""
+        if not self.config.replay_worlds or (self.worker_index or 0) > 1:
+            return None
+        name = f"{self.config.condition_name}_s{self.config.seed or 0}"
+        return Watch(self.lifetime, name, self.config.replay_worlds)
+
+    def replays(self) -> dict[str, bytes]:
+        """Files of the best, the median and the most violent of the last watched episodes."""
+        watch = None if self._play is None else self._play[0].watch
+        return {} if watch is None else watch.files()
 
     @override(EnvRunner)
     def sample(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from karma_rllib.envs.replay_watch import Watch
 from karma_rllib.nets.net import MirrorNet
 from karma_rllib.plugin.book import Book
 from karma_rllib.plugin.episodic import ReadTransport
@@ -37,6 +38,7 @@ class Sampler:
         device: where the network runs.
         memory: the worlds' external memory, or None; without one nothing of it is computed.
         transport: what pays value back along the reads of a network with an episodic memory.
+        watch: keeps episodes worth seeing, or None; it changes nothing.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Sampler:
         device: torch.device | str = "cpu",
         memory: Memory | None = None,
         transport: ReadTransport | None = None,
+        watch: Watch | None = None,
     ) -> None:
+        self.watch = watch
         self.memory, self.transport = memory, transport
         self.lifetime, self.net, self.device = lifetime, net, torch.device(device)
         self.seed, self.max_seq_len, self.keep_states = seed, max_seq_len, keep_states
@@ -58,10 +62,14 @@ class Sampler:
         self.steps_taken = np.zeros(self.worlds, np.int64)  # of each world's life
         self.obs = lifetime.reset()
         self.state = net.initial_state(self.worlds * self.agents, self.device)
+        if self.watch is not None:
+            self.watch.begin()
 
     def restart(self) -> None:
         """Begin new episodes everywhere (evaluation rounds ask for it)."""
         self.lifetime.reset(out=self.obs)
+        if self.watch is not None:
+            self.watch.begin()
         if self.memory is not None:
             self.memory.begin_episode(np.ones(self.worlds, bool))
         self.state = self.net.initial_state(self.worlds * self.agents, self.device)
@@ -100,6 +108,7 @@ class Sampler:
             if book.truncated[t].any():
                 since[book.truncated[t]] = self.max_seq_len
                 self._turn_over(book, t)
+        self._tell(book, steps)
         book.keep_state(steps, self)
         self.obs = {key: column[steps].copy() for key, column in book.obs.items()}
         last_value = self._value(self.obs, self.state)
@@ -159,12 +168,24 @@ class Sampler:
         frames = _row(book.obs, t + 1)
         value = self._value(frames, self.state)
         book.write_end(t, ended, frames, value)
+        self._tell(book, t + 1)
         self.lifetime.reset(ended, out=frames)
+        if self.watch is not None:
+            self.watch.begin(ended)
         if self.memory is not None:
             self.memory.begin_episode(ended)
         if self.net.stateful:
             alive = torch.from_numpy(np.repeat(~ended, self.agents)).to(self.device)
             self.state = {k: v * alive[:, None] for k, v in self.state.items()}
+
+    def _tell(self, book: Book, stop: int) -> None:
+        """Tell who watches of the steps before `stop` that it was not yet told of."""
+        if self.watch is None or book.told == stop:
+            return
+        rows, book.told = slice(book.told, stop), stop
+        events = {name: column[rows] for name, column in book.events.items()}
+        ended = book.truncated[stop - 1]
+        self.watch.note(book.action[rows], events, ended, book.value[rows], book.logits[rows])
 
     def _state_arrays(self) -> dict[str, np.ndarray]:
         shape = (self.worlds, self.agents, -1)
@@ -192,6 +213,8 @@ class Sampler:
                 f"{self.worlds}: keep ppo.envs as it was when the checkpoint was written"
             )
         self.lifetime.set_state(state["lifetime"])
+        if self.watch is not None:
+            self.watch.skip()
         if self.memory is not None and "memory" in state:  # a branch of a baseline has none
             self.memory.set_state(state["memory"])
         self.obs = {key: value.copy() for key, value in state["obs"].items()}

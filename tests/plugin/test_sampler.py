@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from karma_rllib.envs.replay import unpack
+from karma_rllib.envs.replay_life import verify
+from karma_rllib.envs.replay_watch import Watch
 from karma_rllib.nets.net import MirrorNet, make_spec
 from karma_rllib.plugin.sampler import Sampler
 from karma_rllib.society.lifetime import make_lifetime
@@ -99,3 +102,38 @@ def test_recurrent_state_is_zero_after_an_episode_ends():
 def test_greedy_play_takes_the_most_probable_action():
     fragment = make_sampler().run(20, explore=False)
     assert np.array_equal(fragment.action, fragment.logits.argmax(-1))
+
+
+def watch_over(sampler, worlds=2):
+    """Let a fresh sampler be watched from its first frame."""
+    sampler.watch = Watch(sampler.lifetime, "net", worlds)
+    sampler.watch.begin()
+    return sampler
+
+
+def test_a_watched_sampler_plays_as_an_unwatched_one_and_keeps_what_it_played():
+    plain, watched = make_sampler(), watch_over(make_sampler())
+    whole = plain.run(50)
+    assert np.array_equal(watched.run(50).action, whole.action)
+    kept = {name: unpack(data) for name, data in watched.watch.files().items()}
+    assert set(kept) == {"best", "median", "violent"}
+    totals = whole.reward[:40, :2].reshape(2, 20, 2, -1).sum((1, 3))  # (episode, world)
+    episode, world = np.unravel_index(totals.argmax(), totals.shape)
+    best = kept["best"]
+    verify(best)
+    steps = slice(20 * episode, 20 * episode + 20)
+    assert np.array_equal(best.actions, whole.action[steps, world])
+    np.testing.assert_allclose(best.tracks["value"], whole.value[steps, world], atol=1e-3)
+    chance = np.exp(whole.logits[steps, world])
+    np.testing.assert_allclose(best.tracks["chance"] / 255, chance, atol=1 / 255)
+
+
+def test_an_episode_that_was_restored_midway_is_not_kept():
+    first = make_sampler()
+    first.run(13)
+    second = watch_over(make_sampler())
+    second.set_state(first.get_state())
+    second.run(7)
+    assert second.watch.files() == {}
+    second.run(20)
+    assert unpack(second.watch.files()["best"]).steps == 20
