@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from karma_rllib import worlds
 from karma_rllib.envs.replay import FORMAT, VERSION, Header, Replay, ReplayError
 from karma_rllib.society.lifetime import Lifetime, make_lifetime
 
@@ -110,7 +111,6 @@ def build(head: Header, start: Mapping[str, np.ndarray]) -> Lifetime:
     Raises:
         ReplayError: this version of the package cannot build or continue it.
     """
-    params = {key: value for key, value in head.params.items() if key != "profile"}
     rules = {key: value for key, value in head.rules.items() if value}
     try:
         life = make_lifetime(
@@ -119,9 +119,9 @@ def build(head: Header, start: Mapping[str, np.ndarray]) -> Lifetime:
             first_uid=head.uid,
             profile=head.params.get("profile"),
             **rules,
-            **params,
+            **_params(head),
         )
-        life.set_state(dict(start))
+        life.set_state({**_younger(life, start), **start})
     except (ValueError, TypeError) as err:
         raise ReplayError(
             f"made by version {head.code_version}, it cannot be relived by {code_version()}: {err}"
@@ -131,6 +131,32 @@ def build(head: Header, start: Mapping[str, np.ndarray]) -> Lifetime:
             f"the file is damaged ({len(head.policies)} policies for {life.num_agents} agents)"
         )
     return life
+
+
+def _params(head: Header) -> dict[str, Any]:
+    """Parameters of a replay's world.
+
+    One that the world did not have yet is as if it were not there, at its default: a profile may
+    say otherwise by now.
+    """
+    fields = worlds.entry(head.world).params.model_fields
+    usual = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in fields.items()
+        if not field.is_required()
+    }
+    return {key: value for key, value in {**usual, **head.params}.items() if key != "profile"}
+
+
+def _younger(life: Lifetime, start: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of a state that are younger than the file, as they are when an episode begins.
+
+    Should the file have lost them instead, its digests tell.
+    """
+    if set(start) >= set(life.get_state()):
+        return {}
+    life.reset()
+    return {name: array for name, array in life.get_state().items() if name not in start}
 
 
 def relive(replay: Replay) -> Iterator[Moment]:

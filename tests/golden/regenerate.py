@@ -1,4 +1,6 @@
-"""Rewrite the golden traces and the random-play reference: `python -m tests.golden.regenerate`.
+"""Rewrite the golden traces, replays and the random-play reference.
+
+    python -m tests.golden.regenerate
 
 Prints what changed.  A changed trace is a change of dynamics: bump the world's version and say so
 under *Results-affecting* in the CHANGELOG.
@@ -7,7 +9,7 @@ under *Results-affecting* in the CHANGELOG.
 import json
 import sys
 
-from tests.golden import harvest, kinship, random_play
+from tests.golden import harvest, kinship, random_play, replays
 
 
 def rewrite(file, old, new):
@@ -22,6 +24,7 @@ def main():
     for world in (harvest, kinship):
         old = world.stored() if world.FILE.exists() else {}
         rewrite(world.FILE, old, world.traces())
+    sys.stdout.write(f"replays: {', '.join(replays.write()) or 'nothing'} changed\n")
     old = random_play.stored() if random_play.FILE.exists() else {}
     rewrite(random_play.FILE, old, random_play.references())
 
