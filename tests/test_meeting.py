@@ -2,16 +2,25 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 
-from karma_rllib.analysis import meetings, store
+from karma_rllib.analysis import heatmap, meetings, store
+from karma_rllib.analysis.kept import KINDS
+from karma_rllib.cli import meeting as cli
 from karma_rllib.config import ConfigError
+from karma_rllib.envs import replay as files
+from karma_rllib.envs import viewer
+from karma_rllib.envs.replay_life import verify
+from karma_rllib.envs.scene import PER_AGENT
 from karma_rllib.experiment import meeting
 
 SHORT = {"world": "harvest-v0", "profile": "gathering", "max_steps": 30}
@@ -124,6 +133,46 @@ def test_an_evaluation_that_is_killed_is_completed_by_the_next_call(tmp_path):
     columns = ["policy_uri", "npc", "role", "seed", "agent", "raw_return"]
     one, two = (t[columns].sort_values(columns[:-1]).to_numpy() for t in (one, two))
     assert np.array_equal(one, two)
+
+
+def test_what_is_worth_seeing_of_a_meeting_is_kept_and_linked(tmp_path, capsys):
+    place = {"world": "harvest-v0", "profile": "gathering", "max_steps": 30}
+    db = tmp_path / "deep" / "e.sqlite"
+    for _ in range(2):  # the second time nothing is played and nothing written anew
+        code = cli.meet(["bot://bully"], ["bot://forager"], place, [1], 6, 0, db, 0, None)
+        assert code == 0
+    table = store.read(db)
+    seen = table[table["replay"] != ""]
+    assert 2 <= seen["replay"].nunique() <= 3
+    assert set(seen["seed"].value_counts()) == {4}  # all four agents tell the file
+    for path, rows in seen.groupby("replay"):
+        again = files.load(db.parent / path)
+        verify(again)
+        assert again.head.uid == rows["seed"].iloc[0]
+        focal = rows[rows["role"] == "focal"]["agent"].tolist()
+        assert focal == [i for i, name in enumerate(again.head.policies) if "bully" in name]
+        *_, last = viewer.looks_of(again)
+        at = [PER_AGENT.index(name) for name in ("total", "hits")]
+        want = rows.sort_values("agent")[["raw_return"]].assign(
+            hits=rows["stats"].map(lambda stats: stats.get("hits", 0))
+        )
+        assert np.allclose(last[0].agents[:, at] / [1000, 1], want, atol=1e-3)
+
+    out = tmp_path / "drawn"
+    cli.analyze(db, out, "raw_return")
+    (row,) = heatmap.tidy(table).to_dict("records")
+    per_episode = table[table["role"] == "focal"].groupby("seed")["raw_return"].mean()
+    assert int(Path(row["best"]).stem) == per_episode.idxmax()
+    page = (out / "heatmap.html").read_text()
+    links = set(re.findall(r'href="([^"]+)"', page))
+    assert links == {quote(row[kind].replace(".replay", ".html")) for kind in KINDS if row[kind]}
+    assert all("follow" in (out / link).read_text().lower() for link in links)
+
+    (db.parent / row["best"]).write_bytes(b"broken")
+    capsys.readouterr()
+    cli.analyze(db, tmp_path / "again", "raw_return")
+    assert "it is not a replay" in capsys.readouterr().err
+    assert Path(row["best"]).stem + ".html" not in (tmp_path / "again/heatmap.html").read_text()
 
 
 @pytest.mark.ray

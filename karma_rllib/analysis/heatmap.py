@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from karma_rllib.analysis import kept
 from karma_rllib.analysis.meetings import cells, focal_only
 from karma_rllib.analysis.store import current
 
@@ -28,6 +29,7 @@ thead th{vertical-align:bottom;font-weight:600}tbody th{text-align:left;font-wei
 td{position:relative;cursor:default}td[data-n]:hover::after,td[data-n]:focus::after{
 content:attr(data-n);position:absolute;left:50%;top:100%;z-index:9;padding:.3rem .6rem;
 background:#222;color:#fff;border-radius:4px}section[hidden]{display:none}
+td span a{color:inherit;padding:0 .2rem}
 nav button{font:inherit;padding:.3rem .8rem;margin-right:.4rem}nav [aria-pressed=true]{
 background:#222;color:#fff}
 """
@@ -58,7 +60,8 @@ def tidy(table: pd.DataFrame, value: str = "raw_return") -> pd.DataFrame:
 
     Returns:
         Columns `policy_uri`, `version`, `label`, `column` (scenario and whom it met), `mean`,
-        `low`, `high`, `n` [episodes], `first` (id of the version's first episode), `replay`.
+        `low`, `high`, `n` [episodes], `first` (id of the version's first episode), and the files
+        of replays, as `kept.KINDS`.
 
     Raises:
         ValueError: there is no episode with such a value.
@@ -68,9 +71,8 @@ def tidy(table: pd.DataFrame, value: str = "raw_return") -> pd.DataFrame:
         raise ValueError(f"no episode in the file has a {value.replace('_', ' ')} to show")
     rows = current(table)
     first = rows.groupby(["policy_uri", "version"])["id"].min().rename("first").reset_index()
-    cell = ["policy_uri", "version", "scenario", "npc"]
-    replay = rows.groupby(cell)["replay"].max().reset_index()
-    found = found.merge(first, on=["policy_uri", "version"]).merge(replay, on=cell)
+    found = found.merge(first, on=["policy_uri", "version"])
+    found = found.merge(kept.replays(rows, value), on=kept.CELL, how="left")
     met = found["npc"].map(lambda npc: short(npc.rpartition("@")[0]) if npc else "")
     several = found["suite"].nunique() > 1
     where = found["suite"] + " " + found["scenario"] if several else found["scenario"]
@@ -79,7 +81,7 @@ def tidy(table: pd.DataFrame, value: str = "raw_return") -> pd.DataFrame:
     trained = found["policy_uri"].str.startswith("file://")
     found.loc[trained, "label"] += " @ " + found["version"][trained].astype(str)
     keep = ["policy_uri", "version", "label", "column", "mean", "low", "high", "n", "first"]
-    return found[[*keep, "replay"]]
+    return found[[*keep, *kept.KINDS]].fillna(dict.fromkeys(kept.KINDS, ""))
 
 
 def view(found: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -132,11 +134,20 @@ def _scaled(data: np.ndarray) -> np.ndarray:
     return (data - low) / (high - low) if high > low else np.full_like(data, 1.0)
 
 
-def page(found: pd.DataFrame, title: str) -> str:
-    """A self-contained page with all three views; hovering tells n and the interval."""
+def page(found: pd.DataFrame, title: str, links: Mapping[str, str] | None = None) -> str:
+    """A page with all three views; hovering tells n and the interval.
+
+    Args:
+        found: from `tidy`.
+        title: of the page.
+        links: addresses of pages by file of a replay; those without one are not linked.
+    """
+    links = links or {}
     names = {"latest": "Latest", "versions": "All versions", "chronological": "Chronological"}
     buttons = "".join(f'<button data-view="{key}">{word}</button>' for key, word in names.items())
-    body = "".join(f'<section id="{key}">{_table(*view(found, key))}</section>' for key in VIEWS)
+    body = "".join(
+        f'<section id="{key}">{_table(*view(found, key), links)}</section>' for key in VIEWS
+    )
     name = html.escape(title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
@@ -145,7 +156,7 @@ def page(found: pd.DataFrame, title: str) -> str:
     )
 
 
-def _table(means: pd.DataFrame, part: pd.DataFrame) -> str:
+def _table(means: pd.DataFrame, part: pd.DataFrame, links: Mapping[str, str]) -> str:
     """One view as an HTML table."""
     known: Mapping[Any, Any] = {
         (row["policy_uri"], row["version"], row["column"]): row for row in part.to_dict("records")
@@ -156,7 +167,7 @@ def _table(means: pd.DataFrame, part: pd.DataFrame) -> str:
     lines = []
     for y, (uri, version, label, _) in enumerate(means.index):
         cells_ = "".join(
-            _cell(float(values[y, x]), shades[y, x], known.get((uri, version, column)))
+            _cell(float(values[y, x]), shades[y, x], known.get((uri, version, column)), links)
             for x, column in enumerate(means.columns)
         )
         tip = html.escape(f"{uri} version {version}", quote=True)
@@ -164,8 +175,10 @@ def _table(means: pd.DataFrame, part: pd.DataFrame) -> str:
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _cell(value: float, shade: float, row: Mapping[str, Any] | None) -> str:
-    """One cell: its value, its colour, and what hovering tells."""
+def _cell(
+    value: float, shade: float, row: Mapping[str, Any] | None, links: Mapping[str, str]
+) -> str:
+    """One cell: its value, its colour, what hovering tells, and where its replays are."""
     if not np.isfinite(value):
         return "<td></td>"
     colour = matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](shade))
@@ -173,33 +186,34 @@ def _cell(value: float, shade: float, row: Mapping[str, Any] | None) -> str:
     if row is None:
         return f'<td style="{style}"><b>{value:.2f}</b></td>'
     tip = f"n = {row['n']}, 95 % interval {row['low']:.2f} to {row['high']:.2f}"
-    text = f"{value:.2f}"
-    if row["replay"]:
-        text = (
-            f'<a style="color:inherit" href="{html.escape(row["replay"], quote=True)}">{text}</a>'
-        )
+    there = [(kind, links[row[kind]]) for kind in kept.KINDS if row[kind] in links]
+    seen = "".join(
+        f'<a href="{html.escape(to, quote=True)}" aria-label="replay of the {kind} episode" '
+        f'title="{kind} episode">{kept.MARKS[kind]}</a>'
+        for kind, to in there
+    )
+    text = f"{value:.2f}" + (f" <span>{seen}</span>" if seen else "")
     return f'<td style="{style}" tabindex="0" data-n="{html.escape(tip, quote=True)}">{text}</td>'
 
 
-def write(table: pd.DataFrame, folder: Path, value: str = "raw_return") -> dict[str, Path]:
+def write(
+    found: pd.DataFrame, folder: Path, value: str, links: Mapping[str, str] | None = None
+) -> dict[str, Path]:
     """Write `heatmap.html`, `heatmap.csv` and one `heatmap_VIEW.png` per view.
 
     Args:
-        table: rows of a store, see `store.read`.
+        found: from `tidy`.
         folder: where to; made if missing.
-        value: what is shown, see `tidy`.
+        value: what is shown, for the title.
+        links: see `page`.
 
     Returns:
         The files by name.
-
-    Raises:
-        ValueError: there is nothing to show.
     """
-    found = tidy(table, value)
     folder.mkdir(parents=True, exist_ok=True)
     files = {"html": folder / "heatmap.html", "csv": folder / "heatmap.csv"}
     title = f"{value.replace('_', ' ').capitalize()} per focal agent"
-    files["html"].write_text(page(found, title), encoding="utf-8")
+    files["html"].write_text(page(found, title, links), encoding="utf-8")
     found.drop(columns="first").to_csv(files["csv"], index=False)
     for name in VIEWS:
         files[name] = picture(view(found, name)[0], folder / f"heatmap_{name}.png")

@@ -118,11 +118,12 @@ def meet(
     Raises:
         ConfigError: a policy is not there or does not fit; nothing was played.
     """
-    from karma_rllib.experiment import meeting
+    from karma_rllib.experiment import meeting, meeting_replays
 
     if gif is not None:
         raise ConfigError("--gif films one policy that plays with itself; name a single checkpoint")
-    cells = meeting.plan(policies, background, world, seats, seed)
+    replays = db.resolve().parent / meeting_replays.FOLDER
+    cells = meeting.plan(policies, background, world, seats, seed, replays)
     table, said, code = kept(cells, episodes, db, workers)
     _print(cells, table, episodes)
     Console(markup=False, highlight=False).print(said, soft_wrap=True)
@@ -229,12 +230,15 @@ def analyze(db: Path, out: Path | None, value: str) -> None:
         ConfigError: no such file, nothing to show in it, or an unknown value.
     """
     from karma_rllib.analysis import heatmap, store
+    from karma_rllib.cli import linking
     from karma_rllib.hints import check_choice
 
+    folder = out or db.parent
     try:
         check_choice("--value", value, VALUES)
-        files = heatmap.write(store.read(db), out or db.parent, value)
+        found = heatmap.tidy(store.read(db), value)
     except ValueError as err:
         raise ConfigError(str(err)) from None
+    files = heatmap.write(found, folder, value, linking.pages(found, db.parent, folder))
     for file in files.values():
         Console(markup=False, highlight=False).print(str(file), soft_wrap=True)

@@ -123,10 +123,9 @@ class Recorder:
         Returns:
             The drafts of the episodes that this step ended.
         """
-        events = out.events
-        told = (actions, events.raw_reward, events.hit, value, chance)
-        rows = [None if array is None else np.asarray(array)[None] for array in told]
-        return self.note_rows(*rows[:3], out.truncated, *rows[3:])
+        raw, hit = out.events.raw_reward[None], out.events.hit[None]
+        more = [None if array is None else array[None] for array in (value, chance)]
+        return self.note_rows(actions[None], raw, hit, out.truncated, *more)
 
     def note_rows(
         self,

@@ -1,17 +1,17 @@
-"""Keeping episodes worth seeing, for drivers that play many.
+"""Keeping episodes worth seeing, for drivers that play many: in training, and when policies meet.
 
 Shapes: B worlds, T env-steps, N agents, A actions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from karma_rllib.envs.replay import pack
-from karma_rllib.envs.replay_record import Keeper, Recorder
+from karma_rllib.envs.replay_record import Draft, Keeper, Recorder
 from karma_rllib.society.lifetime import Lifetime
 
 
@@ -62,3 +62,38 @@ class Watch:
     def files(self) -> dict[str, bytes]:
         """The picked episodes as files, by name."""
         return {name: pack(draft.seal(name)) for name, draft in self.keeper.pick().items()}
+
+
+class Witness:
+    """Writes down every episode of batches that begin and end together.
+
+    It is the `watch` of `envs.meeting.play_episodes`.
+
+    Args:
+        cast: who plays each agent in the episode of a seed.
+
+    Attributes:
+        drafts: finished episodes by seed, in the order in which they were played.
+    """
+
+    def __init__(self, cast: Callable[[int], Sequence[str]]) -> None:
+        self.cast = cast
+        self.drafts: dict[int, Draft] = {}
+
+    def __call__(self, life: Lifetime, actions: np.ndarray | None, out: Any) -> None:
+        """A batch begins (without actions), or a step was played."""
+        if actions is None:
+            worlds = range(life.num_worlds)
+            self._recorder = Recorder(life, lambda b: self.cast(int(life.uid[b])), worlds)
+            self._recorder.begin()
+            self._steps: list[tuple[np.ndarray, ...]] = []
+            return
+        events = out.events
+        self._steps.append(
+            (actions.astype(np.int16), events.raw_reward.copy(), events.hit.sum((1, 2)))
+        )
+        if out.truncated.any():
+            acted, raw, hits = (np.stack(column) for column in zip(*self._steps, strict=True))
+            for draft in self._recorder.note_rows(acted, raw, hits, out.truncated):
+                self.drafts[draft.head.uid] = draft
+            self._steps = []

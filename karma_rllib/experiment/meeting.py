@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any, Protocol
 
 from karma_rllib import __version__
-from karma_rllib.analysis.store import BACKGROUND, FOCAL, EpisodeStore, Key, Row
+from karma_rllib.analysis.store import BACKGROUND, FOCAL, EpisodeStore, Key, Row, name_of
 from karma_rllib.config import ConfigError, ExperimentConfig
 from karma_rllib.envs.meeting import World, build, play_episodes, seat
+from karma_rllib.envs.replay_watch import Witness
+from karma_rllib.experiment.meeting_replays import keep
 from karma_rllib.nets.policies import Found, locate, open_found
 
 PIECE = 16  # episodes of one cell that are played side by side, and written when they are done
@@ -46,6 +49,7 @@ class Cell:
         num_agents: how many there are.
         world: what to build, see `envs.meeting.World`.
         seed: of the policies' chances.
+        replays: folder for replays of what is worth seeing; None keeps none.
     """
 
     focal: Found
@@ -54,6 +58,7 @@ class Cell:
     num_agents: int
     world: World
     seed: int
+    replays: Path | None = None
 
     @property
     def scenario(self) -> str:
@@ -85,7 +90,8 @@ class Cell:
         other = me if same else open_found(self.background, life, self.seed)
         cast = [me] * self.seats + [other] * (self.num_agents - self.seats)
         found: dict[int, list[Row]] = {seed: [] for seed in seeds}
-        for played in play_episodes(self.world, cast, seeds, rotate=True):
+        witness = Witness(self.names) if self.replays else None
+        for played in play_episodes(self.world, cast, seeds, witness, rotate=True):
             judged = {seat(k, played.seed, self.num_agents) for k in range(self.seats)}
             role = FOCAL if played.agent in judged else BACKGROUND
             found[played.seed].append(
@@ -99,7 +105,15 @@ class Cell:
                     played.stats,
                 )
             )
+        if witness is not None:
+            keep(self, witness, found)
         return list(found.values())
+
+    def names(self, seed: int) -> list[str]:
+        """Who plays each agent in the episode of a seed, in few letters."""
+        focal = {seat(k, seed, self.num_agents) for k in range(self.seats)}
+        who = [self.focal if i in focal else self.background for i in range(self.num_agents)]
+        return [name_of(found.label, found.version) for found in who]
 
 
 def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -117,6 +131,7 @@ def plan(
     world: World,
     seats: Iterable[int] = (1,),
     seed: int = 0,
+    replays: Path | None = None,
 ) -> list[Cell]:
     """Every focal policy among every background policy.
 
@@ -126,6 +141,7 @@ def plan(
         world: what to build.
         seats: numbers of focal agents to try.
         seed: of the policies' chances.
+        replays: folder for replays, see `meeting_replays.keep`; None keeps none.
 
     Raises:
         ConfigError: a policy is not there or does not fit the world, or too many focal places;
@@ -146,7 +162,7 @@ def plan(
                 f"to {life.num_agents - 1}"
             )
     return [
-        Cell(known[one], known[other], k, life.num_agents, world, seed)
+        Cell(known[one], known[other], k, life.num_agents, world, seed, replays)
         for k, one, other in product(places, dict.fromkeys(focal), background or focal)
     ]
 

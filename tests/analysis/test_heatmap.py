@@ -76,7 +76,7 @@ def test_the_page_is_self_contained_tells_n_and_escapes_names(table):
 
 
 def test_all_files_are_written(table, tmp_path):
-    files = heatmap.write(table, tmp_path / "out")
+    files = heatmap.write(heatmap.tidy(table), tmp_path / "out", "raw_return")
     assert {file.name for file in files.values()} == {
         "heatmap.html", "heatmap.csv", "heatmap_latest.png", "heatmap_versions.png",
         "heatmap_chronological.png",
@@ -84,4 +84,37 @@ def test_all_files_are_written(table, tmp_path):
     assert all(file.stat().st_size > 100 for file in files.values())
     assert len(pd.read_csv(files["csv"])) == 6
     with pytest.raises(ValueError, match="no episode in the file has a score"):
-        heatmap.write(table, tmp_path, "score")
+        heatmap.tidy(table, "score")
+
+
+def test_a_cell_leads_to_its_best_its_median_and_its_most_violent_episode(tmp_path):
+    evil = 'replays/a/"><script>x</script>.replay'
+    with EpisodeStore(tmp_path / "e.sqlite") as store:
+        for seed, earned, hits in ((0, 1.0, 0), (1, 3.0, 2), (2, 9.0, 1), (3, 5.0, 8)):
+            key = Key("bot://bully", 1, "harvest-v0", "gathering 1+3", seed, "focal",
+                      "bot://forager@1", "0.1.0")  # fmt: skip
+            other = key._replace(policy_uri="bot://forager", version=1, role="background")
+            file = ("replays/a/0.replay", evil, "replays/a/2.replay", "")[seed]
+            rows = [(key, earned, 0), (other, 100 - earned, hits)]
+            store.add(
+                [
+                    Row(k, i, None, x, x, 40, {"hits": float(n)}, replay=file)
+                    for i, (k, x, n) in enumerate(rows)
+                ]
+            )
+        found = heatmap.tidy(store.frame())
+    row = found.iloc[0]
+    # The episode of seed 3 has no file; the median of all four is 4.
+    assert (row["best"], row["median"], row["violent"]) == ("replays/a/2.replay", evil, evil)
+    page = Page(
+        heatmap.page(found, "x", {evil: 'a/"><script>.html', "replays/a/2.replay": "2.html"})
+    )
+    assert page.links == ["2.html", 'a/"><script>.html', 'a/"><script>.html'] * 3
+    assert page.tags.count("script") == 1
+    assert Page(heatmap.page(found, "x")).links == []
+
+
+def test_without_hits_nothing_is_violent(table):
+    found = heatmap.tidy(table.assign(replay="replays/x.replay"))
+    assert set(found["violent"]) == {""}
+    assert set(found["best"]) == {"replays/x.replay"}
