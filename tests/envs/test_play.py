@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from karma_rllib.envs.play import PlayError
 from karma_rllib.envs.play_server import Server
 from karma_rllib.envs.play_terminal import play as in_terminal
 from karma_rllib.envs.replay_life import verify
+from karma_rllib.nets.net import MirrorNet, make_spec
+from karma_rllib.nets.policy import save_policy
+from karma_rllib.society.lifetime import make_lifetime
 from karma_rllib.worlds import list_worlds, make
 from tests.browser import CHROMIUM, Browser
 from tests.test_cli import refusal
@@ -126,15 +130,21 @@ def test_a_part_of_an_episode_can_be_kept():
 # --- over HTTP ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def server():
-    server = Server(orchard("random://"))
+@contextmanager
+def served(session):
+    server = Server(session)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def server():
+    with served(orchard("random://")) as server:
+        yield server
 
 
 def call(server, method, path, body=None, **headers):
@@ -197,6 +207,49 @@ def test_the_replay_can_be_taken_along(server):
     status, data = call(server, "GET", f"/{server.token}/replay")
     assert status == 200
     verify(files.unpack(data))
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A trial's folder with the policy of families who learned in a narrow orchard."""
+    world = {
+        "name": "harvest-v0",
+        "profile": "gathering",
+        "params": {"grid_size": 5, "num_agents": 4, "max_steps": 200, "timeout": 5},
+        "kinship": {"scheme": "families"},
+    }
+    life = make_lifetime("harvest-v0", kinship=world["kinship"], **world["params"])
+    grid, vec = life.obs_shapes["grid"], life.obs_shapes["vec"]
+    net = MirrorNet(grid, vec[0], life.num_actions, make_spec("tiny"), 0.05, seed=1)
+    meta = {"world": world, "condition": "karma", "seed": 42, "agent_steps": 1}
+    save_policy(net, tmp_path / "karma_s42" / "checkpoint_000001" / "policy", meta)
+    return tmp_path / "karma_s42"
+
+
+def test_a_person_among_agents_of_a_trained_policy_sees_debts_and_kin(trained):
+    session = playing.session_of(None, None, [str(trained)], [], None, 0)
+    with served(session) as server:
+        page = call(server, "GET", f"/{server.token}/")[1].decode()
+        stage = json.loads(page.split('id="data">')[1].split("</script>")[0])["stage"]
+        kin = np.array(stage["kin"])
+        assert kin.shape == (4, 4)
+        assert (kin[~np.eye(4, dtype=bool)] > 0).any()
+        assert stage["policies"] == [str(trained)] * 4
+        told = {}
+        for _ in range(150):
+            told = wish(server, "step", agent=0, action="zap")[1]
+            if told["frame"]["debt"]:
+                break
+        debtor, creditor, owed = told["frame"]["debt"][0]
+        assert owed > 0
+        assert told["table"][debtor]["owes"] > 0
+        assert told["table"][debtor]["hits"] > 0
+        assert told["table"][creditor]["was_hit"] > 0
+        kept = files.unpack(call(server, "GET", f"/{server.token}/replay")[1])
+        verify(kept)
+        others = kept.actions[:, 1:]
+        assert len(np.unique(others)) > 2  # the policy acts for them
+        assert set(kept.actions[:, 0]) == {7}
 
 
 @pytest.mark.parametrize(
