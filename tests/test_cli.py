@@ -309,12 +309,15 @@ def test_evaluate_prints_every_metric_and_films_an_episode(trial):
 
 
 def test_evaluation_keeps_episodes_worth_seeing(trial):
-    evaluation.evaluate(trial, 3, 0, None, trial / "kept")
+    code, out, _ = karma("evaluate", trial, "--episodes", 3, "--replays", trial / "kept")
+    assert (code, out.count(".replay")) == (0, 3)
     kept = {path.stem: load(path) for path in (trial / "kept").iterdir()}
     assert set(kept) == {"best", "median", "violent"}
     for replay in kept.values():
         verify(replay)
         assert set(replay.head.policies) == {"karma_s42"}
+    said = refusal("evaluate", "bot://bully", "random://", "--replays", trial / "kept")
+    assert "--replays is of one policy" in said
 
 
 def test_evaluation_repeats_itself_and_counts_whole_episodes(trial):

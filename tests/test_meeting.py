@@ -139,7 +139,7 @@ def test_what_is_worth_seeing_of_a_meeting_is_kept_and_linked(tmp_path, capsys):
     place = {"world": "harvest-v0", "profile": "gathering", "max_steps": 30}
     db = tmp_path / "deep" / "e.sqlite"
     for _ in range(2):  # the second time nothing is played and nothing written anew
-        code = cli.meet(["bot://bully"], ["bot://forager"], place, [1], 6, 0, db, 0, None)
+        code = cli.meet(["bot://bully"], ["bot://forager"], place, [1], 6, 0, db, 1)
         assert code == 0
     table = store.read(db)
     seen = table[table["replay"] != ""]

@@ -56,25 +56,31 @@ def evaluate(
         int, typer.Option(min=1, help="Processes; more than one are Ray tasks.")
     ] = 1,
     gif: Annotated[Path | None, typer.Option(help="Also film one episode to this file.")] = None,
+    replays: Annotated[
+        Path | None,
+        typer.Option(help="Keep replays of one policy here; meetings keep theirs beside --db."),
+    ] = None,
 ) -> int:
     """Play policies: one alone, with what it does to others; or many, and what each earns."""
     from karma_rllib.cli import evaluation, meeting, scoring
 
     if scenario or suite:
         scoring.refuse_beside_scenarios(
-            focal=focal, world=world, profile=profile, set=overrides, gif=gif
+            focal=focal, world=world, profile=profile, set=overrides, gif=gif, replays=replays
         )
         names = scoring.chosen(scenario or [], suite or [])
         sides = (policies, background or [])
         return scoring.judge(names, *sides, episodes or scoring.EPISODES, seed, db, workers)
     wanted = (background, focal, world, profile, overrides, workers > 1)
     if len(policies) == 1 and not any(wanted) and meeting.is_file(policies[0]):
-        evaluation.evaluate(meeting.folder(policies[0]), episodes or meeting.EPISODES, seed, gif)
+        folder, count = meeting.folder(policies[0]), episodes or meeting.EPISODES
+        evaluation.evaluate(folder, count, seed, gif, replays)
         return 0
+    meeting.refuse_alone(gif=gif, replays=replays)
     arena = meeting.arena([*policies, *(background or [])], world, profile, overrides or [])
     sides = (policies, background or [])
     count = episodes or meeting.EPISODES
-    return meeting.meet(*sides, arena, focal or [1], count, seed, db, workers, gif)
+    return meeting.meet(*sides, arena, focal or [1], count, seed, db, workers)
 
 
 def respond(

@@ -99,6 +99,19 @@ def arena(
     return made
 
 
+def refuse_alone(**options: Path | None) -> None:
+    """Refuse options of `karma evaluate` that are of one policy only.
+
+    Raises:
+        ConfigError: one of them is given, and which.
+    """
+    for name, given in options.items():
+        if given is not None:
+            raise ConfigError(
+                f"--{name} is of one policy that plays with itself; name a single checkpoint"
+            )
+
+
 def meet(
     policies: list[str],
     background: list[str],
@@ -108,7 +121,6 @@ def meet(
     seed: int,
     db: Path,
     workers: int,
-    gif: Path | None,
 ) -> int:
     """Let policies meet, keep the episodes, print what each earned.
 
@@ -120,8 +132,6 @@ def meet(
     """
     from karma_rllib.experiment import meeting, meeting_replays
 
-    if gif is not None:
-        raise ConfigError("--gif films one policy that plays with itself; name a single checkpoint")
     replays = db.resolve().parent / meeting_replays.FOLDER
     cells = meeting.plan(policies, background, world, seats, seed, replays)
     table, said, code = kept(cells, episodes, db, workers)

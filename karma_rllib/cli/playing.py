@@ -46,8 +46,8 @@ def session_of(
         build |= {"kinship": {"scheme": kinship}} if kinship is not None else {}
         life = make_lifetime(**{**build, **_parameters(wishes)}, seed=seed)
         who = {uri: _player(uri, life, seed) for uri in dict.fromkeys(policies)}
-        names = [policies[n % len(policies)] for n in range(life.num_agents)]
-        return Session(life, [who[name] for name in names], names)
+        dealt = [policies[n % len(policies)] for n in range(life.num_agents)]
+        return Session(life, [who[uri] for uri in dealt], [_name(uri) for uri in dealt])
     except (ValueError, TypeError) as err:
         raise ConfigError(str(err)) from None
 
@@ -77,6 +77,15 @@ def _parameters(wishes: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             raise ValueError(f"--set {wish}: the value is no YAML") from None
     return found
+
+
+def _name(uri: str) -> str:
+    """What a player is called: a short name in place of a long path."""
+    if uri == NOBODY or uri.startswith(("bot://", "random://")):
+        return uri
+    from karma_rllib.nets.policies import locate
+
+    return locate(uri).label
 
 
 def _player(uri: str, life: Any, seed: int) -> Any:
