@@ -122,7 +122,9 @@ CELLS: dict[str, Cell] = {
     "hearts": Cell("hearts", _interval("hearts", 2)),
     "gini": Cell("Gini of hearts", _interval("gini", 2)),
     "gifts": Cell("gifts", _interval("gifts", 2)),
-    "victim_kin": Cell("kinship to victims / by chance", _interval("victim_kin_ratio", 2, hide=0.0)),
+    "victim_kin": Cell(
+        "kinship to victims / by chance", _interval("victim_kin_ratio", 2, hide=0.0)
+    ),
     "gift_kin": Cell("kinship to receivers / by chance", _interval("gift_kin_ratio", 2, hide=0.0)),
     "placed": Cell("pairs placed", _plain("rig_rate", 0, " %", 100.0, hide=0.0)),
 }
