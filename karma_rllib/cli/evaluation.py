@@ -127,6 +127,11 @@ def play(
     rounds = -(-episodes // WORLDS)
     name, rest = world["world"], {k: v for k, v in world.items() if k != "world"}
     life = make_lifetime(name, num_worlds=-(-episodes // rounds), seed=seed, **rest)
+    if life.traits.uneven:
+        raise ConfigError(
+            f"episodes of {name} differ in length and cannot be counted together: let `karma suites"
+            " --policy` score the policy"
+        )
     try:
         policy.check(life.obs_shapes, life.num_actions)
     except ValueError as err:

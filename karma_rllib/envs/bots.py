@@ -124,6 +124,7 @@ BOTS: dict[str, dict[str, BotRow]] = {
         "giver": BotRow(_KINSHIP, "a forager that gives what it can spare to whoever is ahead"),
     },
     "match-v0": {},
+    "suite-v0": {},
 }
 
 RANDOM = BotRow("karma_rllib.envs.bots:_random", "draws every action with equal probability")

@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from karma_rllib import worlds
 from karma_rllib.envs.bots import Policy, begin
 from karma_rllib.society.lifetime import Lifetime, make_lifetime
 from karma_rllib.worlds.rng import fold_words
 
 SIDE_BY_SIDE = 32  # worlds of one batch at most
+
+#: Arguments of `make_lifetime` that are not the world's.
+_OF_LIFETIME = ("world", "seed", "num_threads", "ledger", "matchmaker", "kinship")
 
 #: Events with one entry per agent that are not counts.
 _NO_COUNTS = frozenset(
@@ -78,7 +82,7 @@ def play_episodes(
         ValueError: not one policy per agent, or a world that cannot be built.
     """
     found: dict[int, list[Played]] = {}
-    for first, count in _runs(sorted(set(seeds))):
+    for first, count in _runs(sorted(set(seeds)), _side_by_side(world)):
         life = build(world, count, first)
         if len(policies_by_agent) != life.num_agents:
             raise ValueError(
@@ -90,12 +94,19 @@ def play_episodes(
     return [row for seed in seeds for row in found[seed]]
 
 
-def _runs(seeds: list[int]) -> Iterator[tuple[int, int]]:
-    """Cut sorted seeds into stretches without a gap: (first, how many)."""
+def _side_by_side(world: World) -> int:
+    """How many worlds can be stepped together: one where episodes differ in length."""
+    rest = {key: value for key, value in world.items() if key not in _OF_LIFETIME}
+    uneven = worlds.traits(world.get("world", "harvest-v0"), **rest).uneven
+    return 1 if uneven else SIDE_BY_SIDE
+
+
+def _runs(seeds: list[int], most: int) -> Iterator[tuple[int, int]]:
+    """Cut sorted seeds into stretches of at most so many, without a gap: (first, how many)."""
     start = 0
     for end in range(1, len(seeds) + 1):
         gap = end == len(seeds) or seeds[end] != seeds[end - 1] + 1
-        if gap or end - start == SIDE_BY_SIDE:
+        if gap or end - start == most:
             yield seeds[start], end - start
             start = end
 

@@ -47,7 +47,7 @@ Draw = Any  # ImageDraw.ImageDraw
 
 def pen(world: str) -> Any:
     """The module that draws the frames of a world: it has `draw` and `text`."""
-    if world == "kinship-v0":
+    if world in ("kinship-v0", "suite-v0"):
         from karma_rllib.envs import kinship_render
 
         return kinship_render

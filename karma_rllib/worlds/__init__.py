@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from karma_rllib.worlds.face import Entry, Traits
 
-#: Where each world declares itself: a light module with an `ENTRY`.
+#: Where each world declares itself: a light module with an `ENTRY`.  An address is imported when
+#: somebody asks for the world, so that one made of other rooms' parts may live there.
 _HOMES = {
     "harvest-v0": "karma_rllib.worlds.harvest_profiles",
     "match-v0": "karma_rllib.worlds.match_profiles",
     "kinship-v0": "karma_rllib.worlds.kinship_profiles",
+    "suite-v0": "karma_rllib.envs.suites.entry",
 }
 
 

@@ -41,6 +41,7 @@ class Traits(NamedTuple):
     #                      `parted`, which society makes kinship of
     mask_start: int | None = None  # entry of the vector where those of `num_actions` begin that
     #                                are 1 for a possible action; None: every action always is
+    uneven: bool = False  # episodes differ in length: `max_steps` is only an upper bound
 
 
 class World(Protocol):

@@ -34,9 +34,9 @@ def _compile(source: int) -> tuple[Callable[..., Any], ...]:
 
     @njit(cache=True, nogil=True)
     def advance(book: Any, actions: Any, grid: Any, vec: Any, lo: int, hi: int) -> int:
-        """One env-step of worlds lo..hi-1."""
-        r = book[0]
+        """One env-step of worlds lo..hi-1; they share one book, or each has its own."""
         for b in range(lo, hi):
+            r = book[min(b, len(book) - 1)]
             s = look(r, b)
             begin(s, r, row(actions, b))
             tend(s, r)

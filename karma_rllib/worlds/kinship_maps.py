@@ -17,6 +17,7 @@ Without a start agents start anywhere.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 LETTERS = {"#": 1, ".": 0, " ": 0, "@": 0, "B": 2, "G": 3, "C": 4, "A": 5, "h": 6, "S": 7}
@@ -36,6 +37,7 @@ class Drawn(NamedTuple):
     places: int  # cells where an agent could start
 
 
+@lru_cache(maxsize=256)
 def read_map(text: str) -> Drawn:
     """Read an ASCII map; blank lines around it are ignored.
 

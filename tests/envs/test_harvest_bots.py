@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from karma_rllib import worlds
-from karma_rllib.envs.bots import begin, list_bots, make_bot
+from karma_rllib.envs.bots import BOTS, begin, list_bots, make_bot
 from karma_rllib.worlds import harvest_state as h
 
 B, T = 8, 120
@@ -233,6 +233,7 @@ def test_bots_are_pure_and_a_row_acts_alike_in_any_batch(name):
 
 
 def test_every_listed_bot_of_every_world_can_be_made():
+    assert set(BOTS) == set(worlds.list_worlds())
     for name in worlds.list_worlds():
         whole = {"view_radius": 12, "profile": "dual_cleanup"} if name == "harvest-v0" else {}
         world = worlds.make(name, **whole)

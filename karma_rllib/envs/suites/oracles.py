@@ -13,7 +13,7 @@ from karma_rllib.envs.bots import Policy, RandomPolicy
 from karma_rllib.envs.kinship_bots import KinshipBot
 from karma_rllib.envs.suites import hunters, team_oracles
 from karma_rllib.envs.suites.objects import EVERY
-from karma_rllib.envs.suites.play import Maker
+from karma_rllib.envs.suites.running import Maker
 from karma_rllib.envs.suites.scenario import Episode
 
 Obs = dict[str, np.ndarray]

@@ -39,42 +39,42 @@ class Plan(NamedTuple):
 
 
 @njit(cache=True)
-def _link(free: np.ndarray, go: np.ndarray, row: int, col: int, head: int) -> bool:
-    """Lower the costs of the poses one step away; whether one became cheaper."""
-    near, cheaper = go[row, col, head] + 1, False
-    for other in range(4):
-        if go[row, col, other] > near:
-            go[row, col, other], cheaper = near, True
-    for way in (-1, 1):
-        y, x = row + way * _DOWN[head], col + way * _RIGHT[head]
-        inside = 0 <= y < free.shape[0] and 0 <= x < free.shape[1]
-        if inside and free[y, x] and go[y, x, head] > near:
-            go[y, x, head], cheaper = near, True
-    return cheaper
-
-
-@njit(cache=True)
 def spread(free: np.ndarray, go: np.ndarray) -> None:
-    """Lower costs to go until no step makes one cheaper, in place: breadth first, level by level.
+    """Lower costs to go until no step makes one cheaper, in place.
 
     Poses are linked both ways (forward is undone by backward, a turn by another), so costs to go
-    spread like costs from.
+    spread like costs from: whatever became cheaper waits in a queue to tell its neighbours.
 
     Args:
         free: where one can walk, bool (rows, columns).
         go: costs to go at the poses that are known, `FAR` elsewhere, int32 (rows, columns, 4).
     """
-    level, last = 0, 0
-    for cost in go.flat:
-        if cost < FAR:
-            last = max(last, cost)
-    while level <= last:
-        for row in range(free.shape[0]):
-            for col in range(free.shape[1]):
-                for head in range(4):
-                    if go[row, col, head] == level and _link(free, go, row, col, head):
-                        last = max(last, level + 1)
-        level += 1
+    rows, cols = free.shape
+    cost, poses = go.reshape(-1), rows * cols * 4
+    queue, waits = np.empty(poses, np.int32), np.zeros(poses, np.bool_)
+    first = count = 0
+    for pose in range(poses):
+        if cost[pose] < FAR:
+            queue[count], waits[pose] = pose, True
+            count += 1
+    near = np.empty(6, np.int32)
+    while count > 0:
+        pose = queue[first]
+        first, count, waits[pose] = (first + 1) % poses, count - 1, False
+        cell, head = pose // 4, pose % 4
+        for turn in range(4):
+            near[turn] = cell * 4 + turn
+        for n in range(2):
+            row = cell // cols + (1 - 2 * n) * _DOWN[head]
+            col = cell % cols + (1 - 2 * n) * _RIGHT[head]
+            inside = 0 <= row < rows and 0 <= col < cols and free[row, col]
+            near[4 + n] = (row * cols + col) * 4 + head if inside else pose
+        for other in near:
+            if cost[other] > cost[pose] + 1:
+                cost[other] = cost[pose] + 1
+                if not waits[other]:
+                    queue[(first + count) % poses], waits[other] = other, True
+                    count += 1
 
 
 def costs_to_go(free: np.ndarray, stages: Sequence[Stage]) -> list[np.ndarray]:

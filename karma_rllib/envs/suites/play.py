@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from karma_rllib import worlds
-from karma_rllib.envs.bots import Policy
-from karma_rllib.envs.suites.scenario import FOCAL, Episode, Scenario, Tally
-
-#: Builds a player: from the world (one copy), the episode, and the numbers of its agents.
-Maker = Callable[[Any, Episode, np.ndarray], Policy]
+from karma_rllib.envs.suites.running import Maker, Running
+from karma_rllib.envs.suites.scenario import Scenario, Tally
 
 _SUMS = (
     "harvested", "consumed", "produced", "looted", "gave_items", "gave_energy", "energy_charged",
@@ -41,26 +37,15 @@ def play(scenario: Scenario, seed: int, focal: Maker, bots: Mapping[str, Maker])
     Raises:
         KeyError: a seat names a bot that is not there.
     """
-    episode = scenario.episode(seed)
-    world = worlds.make(scenario.world, seed=seed, **episode.params)
-    makers = {FOCAL: focal, **bots}
-    seats = np.array(episode.seats or (FOCAL,) * world.num_agents)
-    players = []
-    for seat in dict.fromkeys(seats.tolist()):
-        agents = np.flatnonzero(seats == seat)
-        policy = makers[seat](world, episode, agents)
-        players.append([agents, policy, policy.initial_state(len(agents))])
-    obs = world.reset()
-    log = _Log(world)
-    actions = np.zeros((1, world.num_agents), np.int64)
-    for _ in range(world.max_steps):
-        for player in players:
-            agents, policy, state = player
-            seen = {key: rows[0, agents] for key, rows in obs.items()}
-            actions[0, agents], player[2] = policy.step(seen, state)
-        log.note(world.step(actions, obs))
-    tally = log.tally()
-    return Result(scenario.raw(episode, tally), episode.group, tally, world.max_steps)
+    running = Running(scenario, seed, bots)
+    player = focal(running.world, running.episode, running.focal)
+    state = player.initial_state(len(running.focal))
+    log = _Log(running.world)
+    for _ in range(running.world.max_steps):
+        actions, state = player.step(running.seen_by(running.focal), state)
+        log.note(running.step(actions))
+    tally, episode = log.tally(), running.episode
+    return Result(scenario.raw(episode, tally), episode.group, tally, running.world.max_steps)
 
 
 class _Log:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from karma_rllib.envs.suites.oracles import BOTS, ORACLES, random_player
-from karma_rllib.envs.suites.play import Maker, Result, play
+from karma_rllib.envs.suites.play import Result, play
+from karma_rllib.envs.suites.running import Maker
 from karma_rllib.envs.suites.scenario import SEEDS, Scenario
 
 BEGIN = "<!-- written by: karma suites --write docs/suites.md -->"
