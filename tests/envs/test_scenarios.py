@@ -75,7 +75,8 @@ def test_the_time_is_the_shortest_plan_times_the_ratio_of_the_suite(name):
 
 
 HEARTH = worlds.make("kinship-v0")
-OTHER_FACE = {"bonus_charger", "recipe_k2_s1", "recipe_k3_s2", "relay", "rescue", "predator"}
+OTHER_FACE = {"bonus_charger", "recipe_k2_s1", "recipe_k3_s2", "relay", "rescue"}
+OTHER_FACE |= {"predator", "prey"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -200,7 +201,7 @@ def test_every_kind_of_rival_is_met_in_every_seat(suite):
         met = {(e.group, e.seats) for e in map(scenario.episode, SEEDS)}
         assert {group for group, _ in met} == {"random", "forager", "raider"}
         seatings = {tuple(seat == "focal" for seat in seats) for _, seats in met}
-        assert len(seatings) == {"predator": 1, "scarce_3": 3}.get(scenario.name, 2)
+        assert len(seatings) == {"predator": 1, "prey": 1, "scarce_3": 3}.get(scenario.name, 2)
         assert all(set(seats) == {"focal", group} for group, seats in met)
 
 

@@ -89,6 +89,20 @@ def predator(dice: Dice) -> Episode:
     return replace(match, seats=(FOCAL, *[match.group] * 4))
 
 
+HUNTER = {
+    "name": "hunter", "attack": 0.5, "charge": (0.25,), "can_harvest": False, "start_energy": 45.0,
+}  # fmt: skip
+
+
+def prey(dice: Dice) -> Episode:
+    """Four who cannot strike, beside a predator with a heart's worth of energy to begin with."""
+    board = _ground(dice, 17, {"G": 6, "C": 4, "A": 4}, 5)
+    rules = {"energy_start": 30.0, "altar_cost": 40.0, "freeze": 20, "cost_move": 0.0}
+    bodies = {"bodies": ("hunter", "prey", "prey", "prey", "prey"), "custom_bodies": (HUNTER,)}
+    match = _match(dice, board, 8, 1, **bodies, **rules)
+    return replace(match, seats=(match.group, *[FOCAL] * 4))
+
+
 def team_4v4(dice: Dice) -> Episode:
     """Four against four; in training, teams share half of what they earn."""
     return _match(dice, _ground(dice, 19, {"G": 8, "C": 4, "A": 2}, 8), 8, 4)
@@ -102,5 +116,5 @@ def share(episode: Episode, tally: Tally) -> float:
 
 
 SCENARIOS = build(
-    "competition", share, (duel, scarce_3, arena_half, predator, team_4v4), oracle="hunters"
+    "competition", share, (duel, scarce_3, arena_half, predator, prey, team_4v4), oracle="hunters"
 )
