@@ -261,6 +261,22 @@ def verdict(
 
 @app.command()
 @_speaks
+def schelling(
+    profiles: Annotated[
+        list[str] | None, typer.Argument(help="Profiles of harvest-v0; default: all with a test.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Episodes per number of cooperators.")] = 32,
+    out: Annotated[Path | None, typer.Option(help="CSV file for what was earned.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG file for the diagrams.")] = None,
+) -> None:
+    """Test whether a profile is a social dilemma, with scripted cooperators and defectors."""
+    from karma_rllib.cli import dilemmas
+
+    dilemmas.schelling(profiles or [], seeds, out, picture)
+
+
+@app.command()
+@_speaks
 def export(
     policy: Annotated[
         str, typer.Argument(help="A checkpoint, a trial's folder, or an address: latest:RUN_DIR.")
