@@ -23,7 +23,7 @@ from karma_rllib.worlds.rng import fold_words, uniforms, world_keys
 
 FIRST_SEED = 1 << 20  # episodes to learn from have seeds from here on, those to be judged below
 S_EPISODE, S_HEAD_START = 1, 2  # purposes of random draws: which episode comes, and where it starts
-_INDEX = ("aim_agent", "gift_to")  # events that hold the number of an agent
+_INDEX = ("aim_agent", "gift_to", "court_to")  # events that hold the number of an agent
 _TOLD = tuple(name for name in TOLD if name not in ("g", "episode"))  # those count other lives
 _MAPS = {"cells": WALL, "beam": False, "ready": False, "kind": -1}  # of a frame, and beyond its map
 _BODIES = ("pos", "head", "frozen", "present", "energy", "shield", "mark", "inventory")
