@@ -13,6 +13,7 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `verdicts` FOLDER       registered predictions, judged on an archived run (see `analysis.archive`)
 `run` FOLDER            what was run: seeds, command, code, cost
 `probes` FOLDER         what `karma probe` found in the runs of an archive
+`schelling` FILE        social dilemmas, from what `karma schelling --out` wrote
 `met` FOLDER VALUE      who earned what among whom; values: `analysis.crossplay.VALUES`;
                         only=A,B keeps these kinds as rows
 
@@ -30,7 +31,7 @@ from typing import Any
 
 import pandas as pd
 
-from karma_rllib.analysis import archive, crossplay, rules, verdict_view
+from karma_rllib.analysis import archive, crossplay, rules, schelling, verdict_view
 from karma_rllib.analysis.cells import CELLS, terse
 from karma_rllib.analysis.late import CONTRASTED, contrast_table
 from karma_rllib.analysis.tables import number
@@ -51,7 +52,8 @@ _TITLES = {
 
 def pages(root: Path) -> list[Path]:
     """The Markdown files of a repository that may hold made tables."""
-    return [*root.glob("README.md"), *sorted((root / FOLDER).glob("*.md"))]
+    found = [folder.glob("*.md") for folder in (root / "docs", root / FOLDER)]
+    return [*root.glob("README.md"), *(page for part in found for page in sorted(part))]
 
 
 def remade(page: Path, root: Path) -> str:
@@ -219,6 +221,16 @@ def _probed(told: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _schelling(folder: Path, file: str, words: list[str], options: dict[str, str]) -> str:
+    """Which games are social dilemmas, and by how much."""
+    try:
+        return schelling.markdown(_read(folder / file))
+    except (KeyError, ValueError) as err:
+        raise ConfigError(
+            f"{folder / file} is not what karma schelling --out writes ({err})"
+        ) from None
+
+
 def _run(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
     """What was run, as two columns."""
     told = archive.about(folder / name)
@@ -249,5 +261,6 @@ _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "verdicts": _verdicts,
     "run": _run,
     "probes": _probes,
+    "schelling": _schelling,
     "met": _met,
 }

@@ -129,8 +129,8 @@ def play(
     life = make_lifetime(name, num_worlds=-(-episodes // rounds), seed=seed, **rest)
     if life.traits.uneven:
         raise ConfigError(
-            f"episodes of {name} differ in length and cannot be counted together: let `karma suites"
-            " --policy` score the policy"
+            f"episodes of {name} differ in length and cannot be counted together: score the policy"
+            " with --suite or --scenario"
         )
     try:
         policy.check(life.obs_shapes, life.num_actions)

@@ -48,12 +48,12 @@ class SuiteWorld(Batch):
 
     Each episode is one of a scenario: `scenarios` says of which, and the episode's seed is drawn
     anew, so that maps, starts, rules and time limits differ from episode to episode.  Seeds below
-    2**20 are never drawn: they are for judging (`karma suites` takes 0 to 15).
+    2**20 are never drawn: they are for judging (`karma evaluate --suite` takes 0 to 15).
 
     Rules, actions, observation and rewards are those of the kinship world under the parameters of
-    the episode (`karma_rllib.worlds.kinship`); a score is computed by `karma suites` alone.  What
-    all episodes share is what an agent sees and can do: scenarios that differ in it cannot be mixed
-    and are refused.
+    the episode (`karma_rllib.worlds.kinship`); `karma evaluate --suite` computes scores.  What all
+    episodes share is what an agent sees and can do: scenarios that differ in it cannot be mixed and
+    are refused.
 
     Only the judged agents are seen from outside: they are the N agents of this world.  Other seats
     are played by the scenario's bots.  In events, an agent that is not judged has number -1.
