@@ -135,11 +135,20 @@ def read(folder: Path) -> pd.DataFrame:
         raise ConfigError(f"{folder / EPISODES} cannot be read ({err})") from None
 
 
+def apart(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The same episodes, every policy of one kind being a kind of its own."""
+    for side in ("focal", "background"):
+        own = frame[f"{side}_kind"].mask(frame[f"{side}_kind"] == name, frame[side])
+        frame = frame.assign(**{f"{side}_kind": own})
+    return frame
+
+
 def kinds(frame: pd.DataFrame) -> list[str]:
-    """All kinds, trained ones first, in the order of the file."""
-    found = pd.concat([frame["focal"], frame["background"]]).drop_duplicates()
-    trained = [name for name in found if kind(name) != name]
-    return list(dict.fromkeys(map(kind, [*trained, *found])))
+    """All kinds, trained ones first, in the order of the file; seeds told apart stay together."""
+    found = dict(frame[["focal", "focal_kind"]].drop_duplicates().to_numpy().tolist())
+    order = list(dict.fromkeys(map(kind, found)))
+    names = sorted(found, key=lambda name: (kind(name) == name, order.index(kind(name))))
+    return list(dict.fromkeys(found[name] for name in names))
 
 
 def cube(frame: pd.DataFrame, focal: str, background: str, value: str) -> np.ndarray:

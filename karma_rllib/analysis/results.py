@@ -15,7 +15,7 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `probes` FOLDER         what `karma probe` found in the runs of an archive
 `schelling` FILE        social dilemmas, from what `karma schelling --out` wrote
 `met` FOLDER VALUE      who earned what among whom; values: `analysis.crossplay.VALUES`;
-                        only=A,B keeps these kinds as rows
+                        only=A,B keeps these rows, each=A tells the seeds of a kind apart
 
 Paths are relative to `docs/results`. The same raw files give the same bytes.
 """
@@ -241,7 +241,7 @@ def _run(folder: Path, name: str, words: list[str], options: dict[str, str]) -> 
 def _met(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
     """Kinds of focal policies by kinds of background policies."""
     value = _known(words[0] if words else "earned", crossplay.VALUES)
-    frame = crossplay.read(folder / name)
+    frame = crossplay.apart(crossplay.read(folder / name), options.get("each", ""))
     found, names = crossplay.matrix(frame, value), crossplay.kinds(frame)
     rows = options["only"].split(",") if "only" in options else names
     digits = 1 if max(abs(cell.mean) for cell in found.values()) >= 10 else 2

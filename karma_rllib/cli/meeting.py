@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from karma_rllib.experiment.meeting import Cell, Playable
 
 EPISODES = 20  # unless told otherwise
+WIDE = 6  # columns with intervals that a terminal holds
 WIDTH = 120  # columns where the output is not a terminal
 FAILED = 1
 VALUES = ("raw_return", "shared_return", "score")
@@ -197,23 +198,27 @@ def _print(cells: list[Cell], table: pd.DataFrame, episodes: int) -> None:
             for cell in cells
             if cell.scenario == scenario
         }
+        rivals = {other: cell.background.label for (_, other), cell in here.items()}
+        wide = len(rivals) <= WIDE
         title = (
             f"{scenario}: return per focal agent (rows) among background (columns), raw; mean of "
-            f"{episodes} episodes [95 % interval]"
+            f"{episodes} episodes{' [95 % interval]' if wide else ''}"
         )
         matrix = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
         matrix.add_column("focal")
-        rivals = {other: cell.background.label for (_, other), cell in here.items()}
-        for label in rivals.values():
-            matrix.add_column(label, justify="right")
+        for n, label in enumerate(rivals.values(), start=1):
+            matrix.add_column(label if wide else f"{n}", justify="right", no_wrap=not wide)
         for one, label in {name: cell.focal.label for (name, _), cell in here.items()}.items():
             row = (here.get((one, other)) for other in rivals)
-            matrix.add_row(label, *(_words(found, cell) if cell else "" for cell in row))
+            matrix.add_row(label, *(_words(found, cell, wide) if cell else "" for cell in row))
         console.print(matrix)
+        if not wide:  # a column is as wide as a mean
+            named = ", ".join(f"{n} {label}" for n, label in enumerate(rivals.values(), start=1))
+            console.print(f"background: {named}; karma analyze tells the intervals\n")
 
 
-def _words(found: dict[tuple[Any, ...], Any], cell: Cell) -> str:
-    """Mean and interval of a cell."""
+def _words(found: dict[tuple[Any, ...], Any], cell: Cell, wide: bool) -> str:
+    """Mean of a cell, and its interval where there is room."""
     from karma_rllib.analysis.stats import Interval
 
     key = cell.key(0)
@@ -221,6 +226,8 @@ def _words(found: dict[tuple[Any, ...], Any], cell: Cell) -> str:
     if where not in found:
         return "failed"
     row = found[where]
+    if not wide:
+        return f"{row['mean']:.1f}"
     return words(Interval(row["mean"], row["low"], row["high"], row["n"]))
 
 
