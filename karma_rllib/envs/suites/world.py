@@ -189,7 +189,7 @@ class SuiteWorld(Batch):
         which, s = self._mask(mask), self._state
         buffers = self.empty_obs() if out is None else out
         self._views(buffers)
-        for b in np.flatnonzero(which):
+        for b in np.flatnonzero(which).tolist():
             s.episode[b] += 1
             scene = self._begin(b)
             s.t[b], s.length[b] = self._hurry(b, scene), scene.world.max_steps
@@ -256,7 +256,7 @@ class SuiteWorld(Batch):
 
     def _show(self, buffers: Obs, which: np.ndarray) -> None:
         """Write what the judged agents of some worlds see."""
-        for b in np.flatnonzero(which):
+        for b in np.flatnonzero(which).tolist():
             scene = self._scene(b)
             for key, rows in buffers.items():
                 rows[b] = scene.obs[key][0, scene.focal]
@@ -274,11 +274,12 @@ class SuiteWorld(Batch):
         seen = self._blank.frame() if scene is None else scene.world.frame()
         judged = np.arange(self.num_agents) if scene is None else scene.focal
         room = self.size - len(seen.cells)
-        more = {
+        more: dict[str, Any] = {
             name: np.pad(getattr(seen, name), (0, room), constant_values=beyond)
             for name, beyond in _MAPS.items()
         }
-        return seen._replace(**more, **{name: getattr(seen, name)[judged] for name in _BODIES})
+        more |= {name: getattr(seen, name)[judged] for name in _BODIES}
+        return seen._replace(**more)
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Copy everything that the future of the worlds depends on, as named arrays.
