@@ -18,13 +18,10 @@ def cluster():
     """Ray with four CPUs; stopped at the end so that no process stays behind."""
     import ray
 
+    from karma_rllib.experiment import cluster
+
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(
-        num_cpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=256 * 1024**2,
-    )
+    options = {"num_cpus": 4, "include_dashboard": False, "log_to_driver": False}
+    cluster.start(options | {"logging_level": "ERROR", "object_store_memory": 256 * 1024**2})
     yield
     ray.shutdown()

@@ -490,3 +490,21 @@ def test_a_ray_that_does_not_come_up_is_one_sentence(monkeypatch):
     with pytest.raises(ConfigError, match="did not start on this machine") as caught:
         started.__enter__()
     assert "\n" not in str(caught.value)
+
+
+def test_a_ray_that_is_slow_to_come_up_is_started_again(monkeypatch):
+    import ray
+
+    calls = []
+
+    def slow_at_first(**options):
+        calls.append("init")
+        if calls.count("init") < 3:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", slow_at_first)
+    monkeypatch.setattr(ray, "shutdown", lambda: calls.append("shutdown"))
+    with cluster.connected(experiment()):
+        assert calls == ["init", "shutdown", "init", "shutdown", "init"]
+    assert calls[-1] == "shutdown"

@@ -12,6 +12,7 @@ from typing import Any
 from karma_rllib.config import ConfigError, ExperimentConfig
 
 MIB = 1024**2
+ATTEMPTS = 3  # Ray gives its daemons 30 s; on a busy machine the next start finds warm caches
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -83,19 +84,45 @@ def connected(config: ExperimentConfig, address: str | None = None) -> Iterator[
         options["object_store_memory"] = (2048 if remote else 256) * MIB
     else:
         options |= {"address": address, "runtime_env": {"env_vars": shared}}
-    try:
-        ray.init(**options)
-    except Exception as err:  # a node that is too slow to come up raises just that
-        reason = str(err).splitlines()[0] if str(err) else type(err).__name__
-        if address is None:
-            raise ConfigError(
-                f"Ray did not start on this machine ({reason}); if it is busy, try again later"
-            ) from err
-        raise ConfigError(f"--address {address}: no Ray cluster answers ({reason})") from None
+    start(options, address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def start(options: dict[str, Any], address: str | None = None) -> None:
+    """Initialise Ray; where it is to be started here and is too slow to come up, try again.
+
+    Args:
+        options: of `ray.init`.
+        address: of the cluster that they name; None: Ray is started on this machine.
+
+    Raises:
+        ConfigError: no cluster answers at `address`, or Ray does not come up here.
+    """
+    for _ in range(1 if address else ATTEMPTS):
+        slow = _tried(options)
+        if slow is None:
+            return
+    reason = str(slow).splitlines()[0] if str(slow) else type(slow).__name__
+    if address is not None:
+        raise ConfigError(f"--address {address}: no Ray cluster answers ({reason})") from None
+    raise ConfigError(
+        f"Ray did not start on this machine ({reason}); if it is busy, try again later"
+    ) from slow
+
+
+def _tried(options: dict[str, Any]) -> Exception | None:
+    """Initialise Ray; what was in the way, if anything, after taking down what had come up."""
+    import ray
+
+    try:
+        ray.init(**options)
+    except Exception as err:  # a node that is too slow to come up raises just that
+        ray.shutdown()
+        return err
+    return None
 
 
 def _knock(address: str) -> None:
