@@ -16,6 +16,7 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `schelling` FILE        social dilemmas, from what `karma schelling --out` wrote
 `met` FOLDER VALUE      who earned what among whom; values: `analysis.crossplay.VALUES`;
                         only=A,B keeps these rows, each=A tells the seeds of a kind apart
+`scores` FOLDER         scenarios by policies, see `analysis.sittings`; POLICY="other words"
 
 Paths are relative to `docs/results`. The same raw files give the same bytes.
 """
@@ -31,9 +32,10 @@ from typing import Any
 
 import pandas as pd
 
-from karma_rllib.analysis import archive, crossplay, rules, schelling, verdict_view
+from karma_rllib.analysis import archive, crossplay, rules, schelling, sittings, verdict_view
 from karma_rllib.analysis.cells import CELLS, terse
 from karma_rllib.analysis.late import CONTRASTED, contrast_table
+from karma_rllib.analysis.stats import Interval
 from karma_rllib.analysis.tables import number
 from karma_rllib.conditions import CONDITIONS
 from karma_rllib.config.errors import ConfigError
@@ -254,6 +256,24 @@ def _met(folder: Path, name: str, words: list[str], options: dict[str, str]) -> 
     return _table(["focal, among:", *names], table)
 
 
+def _scores(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
+    """Scenarios by policies, a suite's mean beneath its scenarios."""
+    scores = sittings.read(folder / name)
+    names = list(dict.fromkeys(scores["policy"]))
+
+    def write(cell: Interval | None) -> str:
+        if cell is None:
+            return ""
+        mean, low, high = (terse(number(x, 2)) for x in cell[:3])
+        return f"{mean} [{low}, {high}]"
+
+    rows = [
+        [f"`{scenario}`" if scenario else f"**{suite}**", *(write(found.get(n)) for n in names)]
+        for (suite, scenario), found in sittings.by_scenario(scores).items()
+    ]
+    return _table(["scenario", *(options.get(n, n) for n in names)], rows)
+
+
 _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "arms": _arms,
     "levels": _levels,
@@ -263,4 +283,5 @@ _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "probes": _probes,
     "schelling": _schelling,
     "met": _met,
+    "scores": _scores,
 }

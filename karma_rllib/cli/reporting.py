@@ -48,10 +48,12 @@ def results(pages: list[Path], take: Path | None, name: str | None, *, check: bo
 
 
 def _archive(source: Path, folder: Path) -> None:
-    """Archive a run folder, or the meetings of a file of episodes."""
-    from karma_rllib.analysis import archive, crossplay
+    """Archive a run folder, or the meetings or the scores of a file of episodes."""
+    from karma_rllib.analysis import archive, crossplay, sittings
 
-    take = crossplay.take if source.is_file() else archive.take
+    take = archive.take
+    if source.is_file():
+        take = sittings.take if sittings.only(source) else crossplay.take
     for note in take(source, folder):
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"archived: {folder}")
