@@ -121,6 +121,8 @@ def build(head: Header, start: Mapping[str, np.ndarray]) -> Lifetime:
             **rules,
             **_params(head),
         )
+        if not life.traits.replays:  # its state is not numbers alone, and a file is not trusted
+            raise ValueError(f"no replays are made of {head.world}")
         life.set_state({**_younger(life, start), **start})
     except (ValueError, TypeError) as err:
         raise ReplayError(

@@ -76,7 +76,7 @@ class Recorder:
         life: the lifetime, stepped by somebody else.
         policies: who plays each agent; one name may stand for all, and a function tells it of each
             world of the batch.
-        worlds: which worlds to watch.
+        worlds: which worlds to watch; none are where the game has no replays (`traits.replays`).
 
     Attributes:
         running: the draft of each watched world that is in an episode since its beginning.
@@ -88,7 +88,8 @@ class Recorder:
         policies: Sequence[str] | Callable[[int], Sequence[str]] = ("?",),
         worlds: Sequence[int] = (0,),
     ) -> None:
-        self.life, self.policies, self.worlds = life, policies, tuple(worlds)
+        self.life, self.policies = life, policies
+        self.worlds = tuple(worlds) if life.traits.replays else ()
         self.running: dict[int, Draft] = {}
 
     def begin(self, mask: np.ndarray | None = None) -> None:
@@ -167,7 +168,13 @@ class Recorder:
         return [self.running.pop(b) for b in ended]
 
     def cut(self, b: int = 0) -> Draft:
-        """The draft of an episode that still runs, up to now; recording goes on."""
+        """The draft of an episode that still runs, up to now; recording goes on.
+
+        Raises:
+            ReplayError: the game has no replays.
+        """
+        if not self.life.traits.replays:
+            raise ReplayError(f"no replays are made of {self.life.world.name}")
         draft = self.running[b]
         tracks = {name: list(blocks) for name, blocks in draft.tracks.items()}
         return Draft(draft.head, draft.start, list(draft.actions), tracks)

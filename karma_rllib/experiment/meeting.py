@@ -154,7 +154,7 @@ def plan(
             open_found(found, life)
     except (ValueError, OSError) as err:
         raise ConfigError(" ".join(str(err).split())) from None
-    places = list(seats)
+    places, kept = list(seats), replays if life.traits.replays else None
     for k in places:
         if not 1 <= k < life.num_agents:
             raise ConfigError(
@@ -162,7 +162,7 @@ def plan(
                 f"to {life.num_agents - 1}"
             )
     return [
-        Cell(known[one], known[other], k, life.num_agents, world, seed, replays)
+        Cell(known[one], known[other], k, life.num_agents, world, seed, kept)
         for k, one, other in product(places, dict.fromkeys(focal), background or focal)
     ]
 

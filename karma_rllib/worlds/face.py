@@ -42,6 +42,7 @@ class Traits(NamedTuple):
     mask_start: int | None = None  # entry of the vector where those of `num_actions` begin that
     #                                are 1 for a possible action; None: every action always is
     uneven: bool = False  # episodes differ in length: `max_steps` is only an upper bound
+    replays: bool = True  # an episode can be kept in a file: the state of a world is numbers alone
 
 
 class World(Protocol):

@@ -207,7 +207,7 @@ def check_render(make, max_steps):
         told, shapes, pictures = [env.reset(seed=10)], set(), set()
         for result in rollout(env, max_steps):
             told.append(copy.deepcopy(result))
-            if len(told) > 30:  # an agent alone that acts at random hardly moves
+            if len(told) > min(30, max_steps // 2):  # an agent alone at random hardly moves
                 continue
             picture = env.render()
             pictures.add(digest(picture))

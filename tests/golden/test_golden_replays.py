@@ -5,11 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from karma_rllib import worlds
 from karma_rllib.envs import replay as files
 from karma_rllib.envs.replay_life import code_version, first_difference, verify
+from karma_rllib.envs.replay_record import Recorder
+from karma_rllib.society.lifetime import make_lifetime
 from tests.golden import replays
 
 STALE = (
@@ -27,8 +30,23 @@ def test_every_frame_of_the_file_is_lived_again(name):
     assert frame is None, STALE.format(frame, name, kept.head.code_version, code_version())
 
 
-def test_every_world_has_a_file():
-    assert set(replays.WORLDS) == set(worlds.list_worlds())
+def test_every_world_that_has_replays_has_a_file():
+    assert set(replays.WORLDS) == {w for w in worlds.list_worlds() if worlds.traits(w).replays}
+
+
+def test_a_world_whose_state_is_more_than_numbers_has_no_replays_and_loads_none():
+    life = make_lifetime("suite-v0", num_worlds=2, seed=1, profile="navigation")
+    recorder = Recorder(life, ["anybody"], [0, 1])
+    life.reset()
+    recorder.begin()
+    assert recorder.note(np.zeros((2, 1), int), life.step(np.zeros((2, 1), int))) == []
+    assert recorder.running == {}
+    with pytest.raises(files.ReplayError, match="no replays are made of suite-v0"):
+        recorder.cut(0)
+    kept = files.load(replays.path("match-v0"))
+    head = kept.head.model_copy(update={"world": "suite-v0", "params": {"profile": "navigation"}})
+    with pytest.raises(files.ReplayError, match="no replays are made of suite-v0"):
+        verify(replace(kept, head=head))
 
 
 @pytest.mark.parametrize("name", replays.WORLDS)

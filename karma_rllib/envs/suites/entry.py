@@ -142,7 +142,9 @@ def traits(p: SuiteParams) -> Traits:
     """What others must know before a world is built: that of the episodes, but nobody is placed."""
     from karma_rllib.worlds.kinship_profiles import traits as of_kinship
 
-    found = of_kinship(p.example)._replace(places=False, shows_kin=False, uneven=True)
+    found = of_kinship(p.example)._replace(
+        places=False, shows_kin=False, uneven=True, replays=False
+    )
     return found if p.num_agents > 1 else found._replace(zap=None, zaps=())  # nobody to be harmed
 
 
