@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -51,7 +52,7 @@ def _archive(source: Path, folder: Path) -> None:
     """Archive a run folder, or the meetings or the scores of a file of episodes."""
     from karma_rllib.analysis import archive, crossplay, sittings
 
-    take = archive.take
+    take: Callable[[Path, Path], list[str]] = archive.take
     if source.is_file():
         take = sittings.take if sittings.only(source) else crossplay.take
     for note in take(source, folder):
