@@ -29,7 +29,8 @@ def only(db: Path) -> bool:
     Raises:
         ConfigError: no such file, or one that is not a store of episodes.
     """
-    return bool(_table(db)["score"].notna().all())
+    scored = _table(db).groupby(["suite", "scenario"])["score"].count()  # of whoever was judged
+    return bool((scored > 0).all())
 
 
 def take(db: Path, folder: Path) -> list[str]:

@@ -21,7 +21,9 @@ def db(tmp_path):
             for seed, score in enumerate(scores):
                 for scenario, x in (("near", score), ("far", 1.0)):
                     key = Key(uri, 5, "walks", scenario, seed, "focal", "", "0.1")
-                    store.add([Row(key, 0, x, 3.0, 3.0, 9, {})])
+                    rival = key._replace(policy_uri="bot://rival", role="background", npc=uri)
+                    among = [Row(rival, 1, None, 2.0, 2.0, 9, {})] if scenario == "far" else []
+                    store.add([Row(key, 0, x, 3.0, 3.0, 9, {}), *among])
     return path
 
 
