@@ -8,6 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+EPISODES = Path("results/episodes.sqlite")
+
+Database = Annotated[Path, typer.Option(help="File that keeps the episodes.")]
+World = Annotated[
+    str | None, typer.Option(help="World; default: that of the first trained policy.")
+]
+Profile = Annotated[str | None, typer.Option(help="Named parameter set of the world.")]
+
 
 def add_to(app: typer.Typer, speaks: Callable[..., Any]) -> None:
     """Add the commands to the command line; `speaks` turns bad input into a sentence."""
@@ -37,10 +45,8 @@ def evaluate(
     focal: Annotated[
         list[int] | None, typer.Option(min=1, help="Agents that are judged; default 1.")
     ] = None,
-    world: Annotated[
-        str | None, typer.Option(help="World; default: that of the first trained policy.")
-    ] = None,
-    profile: Annotated[str | None, typer.Option(help="Named parameter set of the world.")] = None,
+    world: World = None,
+    profile: Profile = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter of the world."),
@@ -49,9 +55,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="Episodes to play; default 20, of a scenario 16.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of worlds and actions.")] = 0,
-    db: Annotated[Path, typer.Option(help="File that keeps the episodes.")] = Path(
-        "results/episodes.sqlite"
-    ),
+    db: Database = EPISODES,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes; more than one are Ray tasks.")
     ] = 1,
@@ -87,10 +91,8 @@ def respond(
     policies: Annotated[
         list[str], typer.Argument(help="Whom to respond to: see karma list policies.")
     ],
-    world: Annotated[
-        str | None, typer.Option(help="World; default: that of the first trained policy.")
-    ] = None,
-    profile: Annotated[str | None, typer.Option(help="Named parameter set of the world.")] = None,
+    world: World = None,
+    profile: Profile = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,9 +107,7 @@ def respond(
     storage: Annotated[Path, typer.Option(help="Folder of the policies trained here.")] = Path(
         "results/responses"
     ),
-    db: Annotated[Path, typer.Option(help="File that keeps the episodes.")] = Path(
-        "results/episodes.sqlite"
-    ),
+    db: Database = EPISODES,
     workers: Annotated[int, typer.Option(min=1, help="Processes that train and play.")] = 1,
 ) -> int:
     """Train fresh agents against frozen policies: how much more can be earned among them?"""
