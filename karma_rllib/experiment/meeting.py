@@ -19,6 +19,7 @@ from karma_rllib.config import ConfigError, ExperimentConfig
 from karma_rllib.envs.meeting import World, build, play_episodes, seat
 from karma_rllib.envs.replay_watch import Witness
 from karma_rllib.experiment.meeting_replays import keep
+from karma_rllib.experiment.tasks import in_tasks
 from karma_rllib.nets.policies import Found, locate, open_found
 
 PIECE = 16  # episodes of one cell that are played side by side, and written when they are done
@@ -218,36 +219,20 @@ def _here(pieces: Sequence[Piece]) -> Iterator[Result]:
     return ((piece, _tried(piece)) for piece in pieces)
 
 
-def _play(one: Playable, seeds: list[int]) -> list[list[Row]]:
+def _play(piece: Piece) -> list[list[Row]]:
+    one, seeds = piece
     return one.play(seeds)
 
 
 def _tried(piece: Piece) -> list[list[Row]] | Exception:
     try:
-        return _play(*piece)
+        return _play(piece)
     except Exception as err:
         return err
 
 
 def _ray(pieces: Sequence[Piece], workers: int) -> Iterator[Result]:
     """Play as Ray tasks, `workers` at once."""
-    from karma_rllib.experiment import cluster
-
     # Ray is started as for an experiment; which one makes no difference.
     settings = {"name": "evaluate", "world": {}, "conditions": ["baseline"]}
-    with cluster.connected(ExperimentConfig.of(settings)):
-        import ray
-
-        task = ray.remote(num_cpus=1, max_retries=1)(_play)
-        waiting = list(pieces)
-        running: dict[Any, Piece] = {}
-        while waiting or running:
-            while waiting and len(running) < workers:
-                piece = waiting.pop(0)
-                running[task.remote(*piece)] = piece
-            (ref, *_), _ = ray.wait(list(running), num_returns=1)
-            piece = running.pop(ref)
-            try:
-                yield piece, ray.get(ref)
-            except Exception as err:
-                yield piece, err
+    return in_tasks(_play, pieces, workers, ExperimentConfig.of(settings), max_retries=1)

@@ -26,6 +26,7 @@ from karma_rllib.config import ExperimentConfig
 from karma_rllib.envs.meeting import World, build
 from karma_rllib.experiment import meeting
 from karma_rllib.experiment.meeting import Cell
+from karma_rllib.experiment.tasks import in_tasks
 from karma_rllib.nets.policies import Found, locate
 from karma_rllib.nets.policy import DESCRIPTION
 
@@ -153,28 +154,14 @@ def train_missing(
     Returns:
         Why responses failed, one line each; the others went on.
     """
-    from karma_rllib.experiment import cluster
-
-    waiting, complaints = [one for one in todo if not one.trained], []
-    running: dict[Any, Response] = {}
-    if not waiting:
+    missing, complaints = [one for one in todo if not one.trained], []
+    if not missing:
         return []
-    with cluster.connected(waiting[0].config):
-        import ray
-
-        task = ray.remote(num_cpus=1, max_calls=1)(train)
-        while waiting or running:
-            while waiting and len(running) < workers:
-                one = waiting.pop(0)
-                running[task.remote(one)] = one
-            (ref, *_), _ = ray.wait(list(running), num_returns=1)
-            one = running.pop(ref)
-            try:
-                ray.get(ref)
-            except Exception as err:
-                reason = " ".join(str(err).split())[-300:] or type(err).__name__
-                complaints.append(f"response to {one.population.label}, seed {one.seed}: {reason}")
-            told(1)
+    for one, err in in_tasks(train, missing, workers, missing[0].config, max_calls=1):
+        if err is not None:
+            reason = " ".join(str(err).split())[-300:] or type(err).__name__
+            complaints.append(f"response to {one.population.label}, seed {one.seed}: {reason}")
+        told(1)
     return complaints
 
 

@@ -51,4 +51,5 @@ def among(
         chances: seed of the policy's chances.
     """
     register_env(ENV_NAME, CompanyEnv)
+    config.replays(0)  # of one agent's view of an episode nobody could live it again
     return config.environment(ENV_NAME, env_config={**world, AMONG: policy, CHANCES: chances})
