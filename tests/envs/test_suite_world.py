@@ -199,3 +199,19 @@ def test_a_head_start_is_the_plan_played_so_far():
     out = lives.step(np.zeros((12, 1), int), out=obs)
     np.testing.assert_array_equal(out.events.t, made)
     assert not plain.world._state.t.any()
+
+
+def test_what_is_left_of_the_time_is_as_generous_as_a_whole_episode():
+    which = {"scenarios": ("pockets", "full_chain"), "head_start": 1.0}
+    lives, cut = life(12, **which), life(12, **which, max_steps=40)
+    lives.reset()
+    cut.reset()
+    for b in range(12):
+        scenario, seed = lives.world.drawn(b)
+        episode = scenario.episode(seed)
+        made, plan = lives.world._state.t[b], len(episode.plan)
+        left = lives.world._state.length[b] - made
+        assert left == -(-episode.params["max_steps"] * (plan - made) // plan)
+        assert cut.world._state.t[b] == min(made, 39)
+        assert cut.world._state.length[b] == min(lives.world._state.length[b], 40)
+    assert len(set(lives.world._state.t.tolist())) > 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,10 +25,14 @@ class Running:
         seed: of the episode; also of its world.
         bots: makes the players of the other seats, by their names in `Episode.seats`.
         longest: longer episodes are cut [steps]; None: none is.
+        head_start: part of the plan that is made before anybody plays, in [0, 1); what then
+            remains of the time limit is as long beside the rest of the plan as all of it was
+            beside the whole.
         buffers: gives the arrays for what so many agents see; None allocates.
 
     Attributes:
         episode: what the scenario drew.
+        head_start: steps of the plan to be made before anybody plays, by whoever holds it.
         world: one copy of the kinship world.
         focal: numbers of the judged agents, (n,).
         obs: what all N agents see now, {"grid": (1, N, H, W, C), "vec": (1, N, D)}.
@@ -42,12 +47,18 @@ class Running:
         seed: int,
         bots: Mapping[str, Maker],
         longest: int | None = None,
+        head_start: float = 0.0,
         buffers: Callable[[int], Obs] | None = None,
     ) -> None:
         self.episode = scenario.episode(seed)
-        params = dict(self.episode.params)
+        params, plan = dict(self.episode.params), len(self.episode.plan)
+        self.head_start = int(head_start * plan)
+        if self.head_start:
+            rest = math.ceil(params["max_steps"] * (plan - self.head_start) / plan)
+            params["max_steps"] = self.head_start + rest
         if longest is not None:
             params["max_steps"] = min(longest, params["max_steps"])
+            self.head_start = min(self.head_start, params["max_steps"] - 1)
         self.world = worlds.make(scenario.world, seed=seed, **params)
         self.focal = np.flatnonzero(self.episode.focal)
         seats = np.array(self.episode.seats or (FOCAL,) * self.world.num_agents)

@@ -64,7 +64,8 @@ class SuiteWorld(Batch):
     the scenario's shortest plan, up to one less than all, have been made, and what they earned is
     nobody's.  So the last steps to a reward are met before the first ones are known (Florensa et
     al. 2017, "Reverse curriculum generation for reinforcement learning").  Only scenarios with a
-    plan, those for one judged agent, know head starts; scores never do.
+    plan, those for one judged agent, know head starts; scores never do.  The time limit is cut so
+    that as many steps are left for each step of the plan as a whole episode would leave.
 
     ## End
 
@@ -130,7 +131,8 @@ class SuiteWorld(Batch):
     def _begin(self, b: int) -> Running:
         """The episode that world b is in, at its beginning."""
         rows = partial(self._fleet.rows, b)
-        scene = Running(*self.drawn(b), BOTS, longest=self.max_steps, buffers=rows)
+        start = self._head_start(b)
+        scene = Running(*self.drawn(b), BOTS, self.max_steps, start, buffers=rows)
         self._scenes[b] = scene
         self._fleet.put(b, scene.world)
         reward, events = self._fleet.told(b)
@@ -140,17 +142,18 @@ class SuiteWorld(Batch):
         ]
         return scene
 
-    def _hurry(self, b: int, scene: Running) -> int:
-        """Play the head start of world b, if it has one; the steps made."""
-        s, plan = self._state, scene.episode.plan
+    def _head_start(self, b: int) -> float:
+        """Part of its plan that the episode of world b begins with."""
+        s = self._state
         place = s.uid[b : b + 1], s.episode[b : b + 1]
         chosen, part = uniforms(self.seed, *place, 2, S_HEAD_START)[0]
-        if chosen >= self.params.head_start:
-            return 0
-        steps = min(int(part * len(plan)), scene.world.max_steps - 1)
-        for action in plan[:steps]:
+        return float(part) if chosen < self.params.head_start else 0.0
+
+    def _hurry(self, scene: Running) -> int:
+        """Make the steps of an episode's head start; how many."""
+        for action in scene.episode.plan[: scene.head_start]:
             scene.step(np.array([self.action_names.index(action)]))
-        return steps
+        return scene.head_start
 
     def _scene(self, b: int) -> Running:
         """What goes on in world b.
@@ -192,7 +195,7 @@ class SuiteWorld(Batch):
         for b in np.flatnonzero(which).tolist():
             s.episode[b] += 1
             scene = self._begin(b)
-            s.t[b], s.length[b] = self._hurry(b, scene), scene.world.max_steps
+            s.t[b], s.length[b] = self._hurry(scene), scene.world.max_steps
         self._show(buffers, which if out is not None else s.episode >= 0)
         return buffers
 
