@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -153,24 +154,36 @@ def _command(words: list[str]) -> str:
     return " ".join(["karma", *kept])
 
 
-def judged(folder: Path) -> tuple[list[Verdict], Rules, list[str]]:
-    """Verdicts on an archive, the rules they were made by, and what a reader must know.
+def judged(folders: Sequence[Path]) -> tuple[list[Verdict], Rules, list[str]]:
+    """Verdicts on archives, the rules they were made by, and what a reader must know.
+
+    Args:
+        folders: of one experiment, or of several that give levels of a setting.
 
     Raises:
-        ConfigError: files are missing, damaged, or were changed after they were sealed.
+        ConfigError: files are missing, damaged, or were changed after they were sealed; or the
+            archives were registered under different rules or predictions.
     """
-    known = registration.read(folder / registration.IN_RUN)
-    told = _json(folder / RUN)
-    experiment = dict(files.read(folder / EXPERIMENT)[0])
+    known = [registration.read(folder / registration.IN_RUN) for folder in folders]
+    told = [_json(folder / RUN) for folder in folders]
+    registration.agree(folders, known)
+    names = [str(one["run"]) for one in told]
+    experiments = [dict(files.read(folder / EXPERIMENT)[0]) for folder in folders]
+    found = judge_table(
+        pd.concat([_windows(folder) for folder in folders], ignore_index=True),
+        dict(zip(names, experiments, strict=True)),
+        known[0].predictions,
+        known[0].rules,
+        {name: one.random_policy for name, one in zip(names, known, strict=True)},
+    )
+    return found, known[0].rules, [note for one in told for note in one["notes"]]
+
+
+def _windows(folder: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(folder / WINDOWS)
+        return pd.read_csv(folder / WINDOWS)
     except (OSError, ValueError) as err:
         raise ConfigError(f"{folder / WINDOWS}: cannot be read ({err})") from None
-    name = str(told["run"])
-    found = judge_table(
-        table, {name: experiment}, known.predictions, known.rules, {name: known.random_policy}
-    )
-    return found, known.rules, list(told["notes"])
 
 
 def about(folder: Path) -> dict[str, str]:

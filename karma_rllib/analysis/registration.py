@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,6 +112,21 @@ def random_policy(config: ExperimentConfig) -> dict[str, float]:
     names = ("violence_rate", "yield_rate", "cooperation_rate")
     falls = params.waste_spawn_prob / life.num_agents if life.traits.waste_cells else 0.0
     return {name: rates[name] for name in names} | {"max_cooperation": falls}
+
+
+def agree(folders: Sequence[Path], registered: Sequence[Registration]) -> None:
+    """Refuse to judge runs together that were registered under different rules or predictions.
+
+    Raises:
+        ConfigError: names the first folder that differs.
+    """
+    first = registered[0]
+    for folder, known in zip(folders[1:], registered[1:], strict=True):
+        if (known.rules, known.predictions) != (first.rules, first.predictions):
+            raise ConfigError(
+                f"{folder}: was registered under other rules or predictions than"
+                f" {folders[0]}; judge them apart"
+            )
 
 
 def read(path: Path) -> Registration:

@@ -10,7 +10,8 @@ A page is Markdown. What stands between two comments is made, whatever stood the
                         ARM="other words" renames a row
 `levels` FILE COLUMN CELL...  one row per value of COLUMN, all runs that have it together
 `versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`
-`verdicts` FOLDER       registered predictions, judged on an archived run (see `analysis.archive`)
+`verdicts` FOLDER...    registered predictions, judged on archived runs (see `analysis.archive`);
+                        only=A keeps those whose name begins so
 `run` FOLDER            what was run: seeds, command, code, cost
 `probes` FOLDER         what `karma probe` found in the runs of an archive
 `schelling` FILE        social dilemmas, from what `karma schelling --out` wrote
@@ -157,7 +158,8 @@ def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) 
 
 def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
     """Every prediction that could be judged, then the others with what they lack."""
-    found, registered, notes = archive.judged(folder / name)
+    found, registered, notes = archive.judged([folder / one for one in (name, *words)])
+    found = [one for one in found if one.prediction.id.startswith(options.get("only", ""))]
     rows = []
     for verdict in found:
         if verdict.verdict == rules.NOT_TESTABLE:

@@ -12,9 +12,7 @@ from rich.console import Console
 from karma_rllib.config import ConfigError
 
 if TYPE_CHECKING:
-    from karma_rllib.analysis.registration import Registration
     from karma_rllib.analysis.rules import Rules
-    from karma_rllib.analysis.runs import RunFolder
     from karma_rllib.analysis.verdict import Verdict
 
 WIDTH = 120
@@ -105,7 +103,7 @@ def judged(
         for folder, known in zip(folders, registered, strict=True)
         if (note := registration.check(known, folder))
     ]
-    _agree(folders, registered)
+    registration.agree([folder.path for folder in folders], registered)
     references = {
         folder.name: known.random_policy for folder, known in zip(folders, registered, strict=True)
     }
@@ -114,17 +112,6 @@ def judged(
         return judge(folders, first.predictions, first.rules, references), first.rules, notes
     except ValueError as err:
         raise ConfigError(str(err)) from None
-
-
-def _agree(folders: list[RunFolder], registered: list[Registration]) -> None:
-    """Refuse folders that were registered under different rules or predictions."""
-    first = registered[0]
-    for folder, known in zip(folders[1:], registered[1:], strict=True):
-        if (known.rules, known.predictions) != (first.rules, first.predictions):
-            raise ConfigError(
-                f"{folder.path}: was registered under other rules or predictions than"
-                f" {folders[0].path}; judge them apart"
-            )
 
 
 def _console() -> Console:

@@ -51,11 +51,48 @@ def made(root, order):
 
 def test_an_archive_gives_the_verdicts_of_its_run(root, run):
     live, rules, _ = judging.judged([run])
-    stored, kept, notes = archive.judged(root / results.FOLDER / "planted")
+    stored, kept, notes = archive.judged([root / results.FOLDER / "planted"])
     assert kept == rules
     one, two = (verdict_view.as_data(found, rules, notes) for found in (live, stored))
     assert one == two
     assert any(record["verdict"] == "supported" for record in one["verdicts"])
+
+
+def test_archives_of_several_levels_are_judged_together(tmp_path):
+    (tmp_path / results.FOLDER).mkdir(parents=True)
+    runs, kept = [], []
+    for size in (10, 30):
+        world = {"name": "harvest-v0", "profile": "contested_patch", "grid_size": size}
+        arms = {
+            "baseline": {},
+            "tvt": {"hits": 0.9},
+            "karmic": {"hits": 0.9 if size == 10 else 0.2},
+        }
+        named = {"name": f"planted_{size}", "settings": {"world": world}}
+        runs.append(planted_run(tmp_path, arms, n=5, **named))
+        config = ExperimentConfig.load(runs[-1] / "experiment.yaml")
+        data = registration.make(config, "2029-12-31T00:00:00+00:00", None)
+        (runs[-1] / registration.IN_RUN).write_text(json.dumps(data), encoding="utf-8")
+        kept.append(tmp_path / results.FOLDER / f"kept_{size}")
+        archive.take(runs[-1], kept[-1])
+    live, rules, _ = judging.judged(runs)
+    stored, _, notes = archive.judged(kept)
+    one, two = (verdict_view.as_data(found, rules, notes) for found in (live, stored))
+    assert one == two
+    (needed,) = [verdict for verdict in stored if verdict.prediction.id == "B4s"]
+    assert len(needed.parts) == 2
+    assert all(part.n == 5 for part in needed.parts)
+
+    text = "\n".join(made(tmp_path, "verdicts kept_10 kept_30 only=B4"))
+    assert "B4s" in text
+    assert "A1" not in text
+    assert "B5" not in text
+    told = json.loads((kept[1] / registration.IN_RUN).read_text())
+    told["rules"]["sesoi"] = 0.5
+    told["seal"] = registration.seal(told)
+    (kept[1] / registration.IN_RUN).write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match="kept_30: was registered under other rules"):
+        archive.judged(kept)
 
 
 def test_its_runs_are_those_that_compare_writes(root, run, tmp_path):
