@@ -8,6 +8,7 @@ and ranges.
     python -m benchmarks.training            # about eight minutes
     python -m benchmarks.training --quick --preset tiny
     python -m benchmarks.training --preset small --profile gathering
+    python -m benchmarks.training --preset small --envs 64 --rollout 32 --minibatch 8192
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 import torch
@@ -38,7 +39,7 @@ from karma_rllib.plugin.connectors import ACTIVE
 from karma_rllib.plugin.env_runner import SHARED_MODULE
 from karma_rllib.plugin.module import KarmaModule
 
-ENVS, ROLLOUT, MINIBATCH, EPOCHS, SEQUENCE = 16, 128, 2048, 4, 32
+EPOCHS, SEQUENCE = 4, 32
 
 PROFILES = {"karma_seed": 6, "gathering": 4, "dual_cleanup": 5}
 """Harvest worlds to measure in, and their agents; views of 11 x 11, 7 x 7 and 9 x 9 cells."""
@@ -53,40 +54,61 @@ ROADS: dict[str, dict[str, Any]] = {
 """What is measured, each in its own process, and what it has of its own."""
 
 
-def agent_steps(profile: str) -> int:
-    """Agent-steps of one iteration."""
-    return PROFILES[profile] * ENVS * ROLLOUT
+class Setting(NamedTuple):
+    """What all roads train: a network in a world, and how much at once."""
+
+    preset: str = "small"
+    profile: str = "karma_seed"
+    envs: int = 16
+    rollout: int = 128
+    minibatch: int = 2048
+
+    @property
+    def agent_steps(self) -> int:
+        """Agent-steps of one iteration."""
+        return PROFILES[self.profile] * self.envs * self.rollout
+
+    @property
+    def words(self) -> list[str]:
+        """As options of this program."""
+        return [text for k, v in self._asdict().items() for text in (f"--{k}", str(v))]
 
 
-def karma(preset: str, profile: str, condition: str = "baseline", dtype: str = "float32") -> Any:
+def karma(setting: Setting, condition: str = "baseline", dtype: str = "float32") -> Any:
     """Our algorithm, everything in this process."""
     return (
         KarmaConfig()
-        .world("harvest-v0", profile=profile)
-        .module(preset=preset, dtype=dtype)
+        .world("harvest-v0", profile=setting.profile)
+        .module(preset=setting.preset, dtype=dtype)
         .condition(condition)
-        .ppo(envs=ENVS, rollout=ROLLOUT, minibatch=MINIBATCH, epochs=EPOCHS, max_seq_len=SEQUENCE)
+        .ppo(
+            envs=setting.envs,
+            rollout=setting.rollout,
+            minibatch=setting.minibatch,
+            epochs=EPOCHS,
+            max_seq_len=SEQUENCE,
+        )
         .debugging(seed=0, log_level="ERROR")
         .build_algo()
     )
 
 
-def stock(preset: str, profile: str) -> Any:
+def stock(setting: Setting) -> Any:
     """RLlib's PPO on the same world with the same module."""
-    ours = KarmaConfig().module(preset=preset).ppo(max_seq_len=SEQUENCE)
+    ours = KarmaConfig().module(preset=setting.preset).ppo(max_seq_len=SEQUENCE)
     spec = ours.get_default_rl_module_spec()
-    agents_steps = ENVS * ROLLOUT
+    agents_steps = setting.envs * setting.rollout
     config = (
         PPOConfig()
-        .environment(ENV_NAME, env_config={"profile": profile}, disable_env_checking=True)
-        .env_runners(num_env_runners=0, num_envs_per_env_runner=ENVS)
+        .environment(ENV_NAME, env_config={"profile": setting.profile}, disable_env_checking=True)
+        .env_runners(num_env_runners=0, num_envs_per_env_runner=setting.envs)
         .multi_agent(policies={SHARED_MODULE}, policy_mapping_fn=lambda *a, **k: SHARED_MODULE)
         .rl_module(
             rl_module_spec=RLModuleSpec(module_class=KarmaModule, model_config=spec.model_config)
         )
         .training(
             train_batch_size_per_learner=agents_steps,
-            minibatch_size=min(MINIBATCH, agents_steps),
+            minibatch_size=min(setting.minibatch, agents_steps),
             num_epochs=EPOCHS,
             use_kl_loss=False,
             entropy_coeff=0.01,
@@ -97,12 +119,12 @@ def stock(preset: str, profile: str) -> Any:
     return config.build_algo()
 
 
-def bare_loop(learner: Any, batch: dict[str, Any]) -> None:
+def bare_loop(learner: Any, batch: dict[str, Any], minibatch: int) -> None:
     """The same forward passes, losses and optimiser steps with nothing around them."""
     net = learner.module[SHARED_MODULE].net
     optimizer = learner.get_optimizer(SHARED_MODULE)
     rows = len(batch[Columns.ACTIONS])
-    per_epoch = max(1, round(batch["agent_steps"] / MINIBATCH))
+    per_epoch = max(1, round(batch["agent_steps"] / minibatch))
     for _ in range(EPOCHS):
         for index in torch.randperm(rows).tensor_split(per_epoch):
             _bare_step(net, optimizer, batch, index)
@@ -144,35 +166,35 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - begin
 
 
-def works(road: str, preset: str, profile: str) -> dict[str, Callable[[], Any]]:
+def works(road: str, setting: Setting) -> dict[str, Callable[[], Any]]:
     """What one round of a road times."""
     if road == "stock":
-        theirs = stock(preset, profile)
-        steps = ENVS * ROLLOUT  # RLlib's default PPO counts env-steps
+        theirs = stock(setting)
+        steps = setting.envs * setting.rollout  # RLlib's default PPO counts env-steps
         return {
             "sample": lambda: theirs.env_runner.sample(num_timesteps=steps),
             "iteration": theirs.train,
         }
     own = {key: value for key, value in ROADS[road].items() if key != "environment"}
-    ours = karma(preset, profile, **own)
+    ours = karma(setting, **own)
     runner, learner = ours.env_runner_group.local_env_runner, ours.learner_group._learner
     if road != "karma":
         return {"sample": runner.sample, "iteration": ours.train}
     fragments = runner.sample()
     made = learner._make_batch_if_necessary(training_data=_Data(fragments))
-    columns = {**made.policy_batches[SHARED_MODULE], "agent_steps": agent_steps(profile)}
+    columns = {**made.policy_batches[SHARED_MODULE], "agent_steps": setting.agent_steps}
     return {
         "sample": runner.sample,
-        "update": lambda: _update(ours, fragments),
-        "bare": lambda: bare_loop(learner, columns),
+        "update": lambda: _update(ours, fragments, setting.minibatch),
+        "bare": lambda: bare_loop(learner, columns, setting.minibatch),
         "iteration": ours.train,
     }
 
 
-def serve(road: str, preset: str, profile: str) -> None:
+def serve(road: str, setting: Setting) -> None:
     """A road's process: for every line on stdin, one round; its times go to stdout as JSON."""
     karma_rllib.register()
-    measured = works(road, preset, profile)
+    measured = works(road, setting)
     torch.set_num_threads(1)
     for _ in sys.stdin:
         times = {name: seconds(work) for name, work in measured.items()}
@@ -185,9 +207,8 @@ MARK = "times "
 class Road:
     """A road's process, seen from outside."""
 
-    def __init__(self, name: str, preset: str, profile: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.training", "--road", name]
-        command += ["--preset", preset, "--profile", profile]
+    def __init__(self, name: str, setting: Setting) -> None:
+        command = [sys.executable, "-m", "benchmarks.training", "--road", name, *setting.words]
         self.name = name
         environment = {**os.environ, **ROADS[name].get("environment", {})}
         self.process = subprocess.Popen(
@@ -223,9 +244,9 @@ class Road:
         self.process.wait()
 
 
-def measure(preset: str, profile: str, rounds: int, names: list[str]) -> dict[str, list[float]]:
+def measure(setting: Setting, rounds: int, names: list[str]) -> dict[str, list[float]]:
     """Agent-steps per CPU-second of every round, by "road work"."""
-    roads = {name: Road(name, preset, profile) for name in names}
+    roads = {name: Road(name, setting) for name in names}
     rates: dict[str, list[float]] = {}
     try:
         for road in roads.values():
@@ -233,7 +254,7 @@ def measure(preset: str, profile: str, rounds: int, names: list[str]) -> dict[st
         for _ in range(rounds):
             for name, road in roads.items():
                 for work, spent in road.round().items():
-                    rates.setdefault(f"{name} {work}", []).append(agent_steps(profile) / spent)
+                    rates.setdefault(f"{name} {work}", []).append(setting.agent_steps / spent)
     finally:
         for road in roads.values():
             road.close()
@@ -247,7 +268,7 @@ class _Data:
         self.episodes, self.batch = fragments, None
 
 
-def _update(algorithm: Any, fragments: list[Any]) -> None:
+def _update(algorithm: Any, fragments: list[Any], minibatch: int) -> None:
     steps = sum(fragment.env_steps() for fragment in fragments)
     algorithm.learner_group.update(
         episodes=fragments,
@@ -258,7 +279,7 @@ def _update(algorithm: Any, fragments: list[Any]) -> None:
             "iteration": 0,
         },
         num_epochs=EPOCHS,
-        minibatch_size=MINIBATCH,
+        minibatch_size=minibatch,
         shuffle_batch_per_epoch=True,
     )
 
@@ -275,12 +296,13 @@ LINES = (
 """Rows of the table: what, ours, baseline, what the baseline is."""
 
 
-def show(preset: str, profile: str, rates: dict[str, list[float]]) -> None:
+def show(setting: Setting, rates: dict[str, list[float]]) -> None:
     """Print the table of one preset and the ranges behind it."""
     median = {name: statistics.median(found) for name, found in rates.items()}
     report.table(
-        f"{preset}: {profile}, {ENVS} worlds x {PROFILES[profile]} agents x {ROLLOUT} steps, "
-        f"{EPOCHS} epochs, minibatch {MINIBATCH}; agent-steps per CPU-second",
+        f"{setting.preset}: {setting.profile}, {setting.envs} worlds x {PROFILES[setting.profile]}"
+        f" agents x {setting.rollout} steps, {EPOCHS} epochs, minibatch {setting.minibatch};"
+        " agent-steps per CPU-second",
         [
             (what, median[ours], median[base], name)
             for what, ours, base, name in LINES
@@ -297,22 +319,23 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
     parser.add_argument("--preset", choices=("small", "tiny"), action="append")
     parser.add_argument("--profile", choices=tuple(PROFILES), default="karma_seed")
+    for size in ("envs", "rollout", "minibatch"):
+        parser.add_argument(f"--{size}", type=int, default=Setting._field_defaults[size])
     parser.add_argument("--roads", nargs="+", choices=tuple(ROADS), default=list(ROADS))
     parser.add_argument("--road", choices=tuple(ROADS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    presets = arguments.preset or ["small", "tiny"]
+    shared = {key: getattr(arguments, key) for key in Setting._fields if key != "preset"}
+    settings = [Setting(preset, **shared) for preset in arguments.preset or ("small", "tiny")]
     if arguments.road:
-        serve(arguments.road, presets[0], arguments.profile)
+        serve(arguments.road, settings[0])
         return
     # One Ray for all roads; they only need it to exist.
     context = ray.init(
         num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
     )
     os.environ["RAY_ADDRESS"] = context.address_info["address"]
-    for preset in presets:
-        rounds = 1 if arguments.quick else 5
-        rates = measure(preset, arguments.profile, rounds, arguments.roads)
-        show(preset, arguments.profile, rates)
+    for setting in settings:
+        show(setting, measure(setting, 1 if arguments.quick else 5, arguments.roads))
 
 
 if __name__ == "__main__":

@@ -230,10 +230,11 @@ class MirrorNet(nn.Module):
         with autocast(self.spec.dtype, grid.device):
             if self.convs:
                 # uint8 NHWC -> float NHWC seen as NCHW: one pass, and the result already has the
-                # channels_last layout in which the convolutions run; nothing else is copied.
-                x = self._scaled(grid).permute(0, 3, 1, 2).to(torch.float32)
+                # channels_last layout and the arithmetic in which the convolutions run; nothing
+                # else is copied.  Bytes are exact in bfloat16.
+                x = self._scaled(grid).permute(0, 3, 1, 2).to(getattr(torch, self.spec.dtype))
                 for conv in self.convs:
-                    x = F.relu(conv(x))
+                    x = F.relu(conv(x), inplace=True)
                 phi = x.permute(0, 2, 3, 1).flatten(1)  # a view: rows are (y, x, channel)
                 if self.mlp:
                     phi = torch.cat((phi, vec), 1)

@@ -40,6 +40,7 @@ from karma_rllib.analysis import social
 from karma_rllib.analysis.debts import DebtBook
 from karma_rllib.analysis.episodes import EpisodeBook
 from karma_rllib.envs.replay_watch import Watch
+from karma_rllib.plugin.allocator import leave_new_tensors_unfilled
 from karma_rllib.plugin.episodes import EpisodeLog
 from karma_rllib.plugin.episodic import transport_of
 from karma_rllib.plugin.fragment import Fragment
@@ -70,6 +71,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             else self.config.num_cpus_for_main_process
         )
         torch.set_num_threads(max(1, int(cpus)))
+        leave_new_tensors_unfilled()
         self.spaces = kwargs.get("spaces") or {}
         self.num_envs = self.config.num_envs_per_env_runner
         self.module: Any = None

@@ -22,7 +22,7 @@ from ray.rllib.utils.annotations import override
 from torch import Tensor
 
 from karma_rllib.nets.losses import ppo_loss
-from karma_rllib.plugin.allocator import keep_freed_memory
+from karma_rllib.plugin.allocator import keep_freed_memory, leave_new_tensors_unfilled
 from karma_rllib.plugin.auxiliary import Auxiliary
 from karma_rllib.plugin.cheap_probes import CheapProbes
 from karma_rllib.plugin.connectors import ACTIVE, Advantages, FragmentsToBatch, Transport
@@ -50,6 +50,7 @@ class KarmaLearner(PPOTorchLearner):
         config = self.config
         if self.device.type == "cpu":
             keep_freed_memory()
+            leave_new_tensors_unfilled()
             torch.set_num_threads(max(1, int(config.num_cpus_for_main_process)))
         self.averages = Averages()
         self.timesteps: dict[str, Any] = {}
