@@ -21,9 +21,10 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from karma_rllib.analysis import store
 from karma_rllib.analysis.stats import LEVEL, Interval
@@ -213,12 +214,11 @@ def matrix(frame: pd.DataFrame, value: str) -> dict[tuple[str, str], Interval]:
 
 def picture(frame: pd.DataFrame, path: Path) -> Path:
     """Draw two matrices: what the focal agent earns, and what it gains over a member."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     names = kinds(frame)
     side = 1.6 + 0.72 * len(names)
-    figure, axes = plt.subplots(1, 2, figsize=(2 * side, 0.62 * side + 1.4), layout="constrained")
+    figure = Figure(figsize=(2 * side, 0.62 * side + 1.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2)
     for place, value, title in zip(
         axes,
         ("earned", "gain"),
@@ -232,7 +232,6 @@ def picture(frame: pd.DataFrame, path: Path) -> Path:
     axes[0].set_xlabel("the others (background)")
     axes[1].set_xlabel("the others (background); faint: the 95 % interval holds 0")
     figure.savefig(path, dpi=90, metadata={"Software": None})
-    plt.close(figure)
     return path
 
 

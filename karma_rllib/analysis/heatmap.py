@@ -14,6 +14,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from karma_rllib.analysis import kept
 from karma_rllib.analysis.meetings import cells, focal_only
@@ -110,12 +112,11 @@ def view(found: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def picture(means: pd.DataFrame, path: Path) -> Path:
     """Draw a view as a PNG."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     data = means.to_numpy()
     size = (2.5 + 1.1 * data.shape[1], 1.6 + 0.4 * data.shape[0])
-    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
     axes.imshow(np.ma.masked_invalid(_scaled(data)), cmap="viridis", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(data.shape[1]), means.columns, rotation=40, ha="right", fontsize=8)
     axes.set_yticks(range(data.shape[0]), means.index.get_level_values("label"), fontsize=8)
@@ -124,7 +125,6 @@ def picture(means: pd.DataFrame, path: Path) -> Path:
             colour = "white" if _scaled(data)[y, x] < DARK else "black"
             axes.text(x, y, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
     figure.savefig(path, dpi=150)
-    plt.close(figure)
     return path
 
 

@@ -1,5 +1,6 @@
 """Meetings are archived in a small file, and pages are made of it."""
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,6 +48,17 @@ def root(tmp_path, db):
     (tmp_path / results.FOLDER).mkdir(parents=True)
     assert crossplay.take(db, tmp_path / results.FOLDER / "met") == []
     return tmp_path
+
+
+def test_the_picture_leaves_the_backend_of_the_process_alone(root, monkeypatch):
+    def refuse(backend, **options):
+        raise AssertionError(f"matplotlib.use({backend!r})")
+
+    monkeypatch.setattr(matplotlib, "use", refuse)
+    folder = root / results.FOLDER / "met"
+    before = (folder / crossplay.PICTURE).read_bytes()
+    crossplay.picture(crossplay.read(folder), folder / crossplay.PICTURE)
+    assert (folder / crossplay.PICTURE).read_bytes() == before
 
 
 def test_an_archive_holds_every_episode_once(root):
