@@ -1,5 +1,6 @@
 """Policies sit the scenarios through `karma evaluate`, and what they did there is kept."""
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -7,7 +8,9 @@ from karma_rllib.analysis import meetings
 from karma_rllib.analysis.store import EpisodeStore, read
 from karma_rllib.cli import app
 from karma_rllib.config import ConfigError
+from karma_rllib.envs import replay as files
 from karma_rllib.envs import scenarios
+from karma_rllib.envs.replay_life import relive, verify
 from karma_rllib.envs.suites import table
 from karma_rllib.envs.suites.oracles import random_player
 from karma_rllib.experiment import examination, meeting
@@ -58,6 +61,28 @@ def test_a_second_call_plays_only_what_is_missing(tmp_path):
     assert after.iloc[: len(before)].equals(before)
     assert set(after["scenario"]) == {"harvest", "harvest chances=1"}
     assert set(after["suite"]) == {"object_use"}
+
+
+@pytest.mark.parametrize("name", ["full_chain", "shield_up", "duel"])
+def test_what_is_worth_seeing_is_kept_as_it_was_played(name, tmp_path):
+    sittings, _ = examination.plan([name], ["bot://giver"], replays=tmp_path / "replays")
+    with EpisodeStore(tmp_path / "e") as store:
+        assert meeting.complete(meeting.missing(sittings, range(6), store), store) == []
+        rows = store.frame()
+    seen = rows[rows["replay"] != ""]
+    assert 1 <= seen["replay"].nunique() <= 3
+    judged = rows[rows["role"] == "focal"].groupby("seed")["raw_return"].mean()
+    best = seen[seen["seed"] == judged.idxmax()]
+    assert len(best) == (rows["seed"] == judged.idxmax()).sum()  # all agents tell the file
+    for path, own in seen.groupby("replay"):
+        again = files.load(tmp_path / path)
+        verify(again)
+        assert again.head.seed == own["seed"].iloc[0]
+        focal = own[own["role"] == "focal"]["agent"].tolist()
+        assert focal == [i for i, who in enumerate(again.head.policies) if "giver" in who]
+        earned = sum(now.reward for now in relive(again) if now.reward is not None)
+        np.testing.assert_allclose(earned, own.sort_values("agent")["raw_return"], atol=1e-5)
+    assert "best" in files.load(tmp_path / best["replay"].iloc[0]).head.note
 
 
 def test_rivals_are_told_apart_from_who_is_judged(tmp_path):

@@ -81,9 +81,10 @@ def judge(
     Raises:
         ConfigError: a policy that is not there, or none that can play anything.
     """
-    from karma_rllib.experiment import examination
+    from karma_rllib.experiment import examination, meeting_replays
 
-    sittings, why = examination.plan(names, policies, background, seed)
+    replays = db.resolve().parent / meeting_replays.FOLDER
+    sittings, why = examination.plan(names, policies, background, seed, replays)
     rows, said, code = meeting.kept(sittings, episodes, db, workers)
     _print(sittings, rows, episodes)
     for line in why:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +22,14 @@ from karma_rllib.analysis.stats import Interval
 from karma_rllib.analysis.store import BACKGROUND, FOCAL, Key, Row, name_of
 from karma_rllib.config import ConfigError
 from karma_rllib.envs import scenarios
+from karma_rllib.envs.replay_life import describe
+from karma_rllib.envs.replay_record import Draft
 from karma_rllib.envs.suites.oracles import BOTS
 from karma_rllib.envs.suites.play import Maker, Result, play
 from karma_rllib.envs.suites.scenario import Episode, Scenario, measures
+from karma_rllib.experiment.meeting_replays import keep
 from karma_rllib.nets.policies import BOT_VERSION, Found, locate, open_found
+from karma_rllib.society.lifetime import make_lifetime
 
 CHANCES = 20  # bits of an episode's seed; above them lies the seed of the policies' chances
 
@@ -43,12 +48,14 @@ class Sitting:
         name: of the scenario.
         rivals: who plays the seats of the scenario's rivals; None: its own bots.
         seed: of the policies' chances.
+        replays: folder for replays of what is worth seeing; None keeps none.
     """
 
     focal: Found
     name: str
     rivals: Found | None = None
     seed: int = 0
+    replays: Path | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -93,7 +100,31 @@ class Sitting:
 
     def play(self, seeds: Sequence[int]) -> list[list[Row]]:
         """Play episodes; for each seed the rows of all agents, a score for those who are judged."""
-        return [self._rows(seed, play(self.scenario, seed, *self._makers(seed))) for seed in seeds]
+        found: dict[int, list[Row]] = {}
+        drafts: dict[int, Draft] = {}
+        for seed in seeds:
+            result = play(self.scenario, seed, *self._makers(seed))
+            found[seed] = self._rows(seed, result)
+            if self.replays is not None:
+                drafts[seed] = self._draft(seed, result)
+        if self.replays is not None:
+            keep(self.replays, self.key(0), drafts, found)
+        return list(found.values())
+
+    def _draft(self, seed: int, result: Result) -> Draft:
+        """An episode that was played, to be lived again."""
+        episode = _episode(self.name, seed)
+        life = make_lifetime(self.scenario.world, seed=seed, **episode.params)
+        life.reset()
+        me = name_of(self.focal.label, self.focal.version)
+        rivals = (
+            {episode.group: name_of(self.rivals.label, self.rivals.version)} if self.rivals else {}
+        )
+        seats = episode.seats or (FOCAL,) * episode.num_agents
+        names = [{FOCAL: me, **rivals}.get(seat, seat) for seat in seats]
+        hits = int(result.tally.sums["hit"].sum())
+        head, start = describe(life, 0, names), life.get_state()
+        return Draft(head, start, [result.actions], hits=hits)
 
     def _rows(self, seed: int, result: Result) -> list[Row]:
         episode, tally, scenario = _episode(self.name, seed), result.tally, self.scenario
@@ -173,7 +204,11 @@ class Mark(NamedTuple):
 
 
 def plan(
-    names: Iterable[str], policies: Iterable[str], background: Iterable[str] = (), seed: int = 0
+    names: Iterable[str],
+    policies: Iterable[str],
+    background: Iterable[str] = (),
+    seed: int = 0,
+    replays: Path | None = None,
 ) -> tuple[list[Sitting], list[str]]:
     """Every policy in every scenario, among every background policy.
 
@@ -182,6 +217,7 @@ def plan(
         policies: their addresses, see `nets.policies`.
         background: addresses of who plays the rivals; empty: the scenarios' own bots.
         seed: of the policies' chances.
+        replays: folder for replays, see `meeting_replays.keep`; None keeps none.
 
     Returns:
         What can be played, and why the rest cannot, a line each.
@@ -196,7 +232,7 @@ def plan(
         raise ConfigError(" ".join(str(err).split())) from None
     found, why = [], []
     for name, one, other in product(names, judged, others or [None]):
-        sitting = Sitting(one, name, other, seed)
+        sitting = Sitting(one, name, other, seed, replays)
         try:
             sitting.check()
         except ValueError as err:

@@ -106,8 +106,8 @@ class Cell:
                     played.stats,
                 )
             )
-        if witness is not None:
-            keep(self, witness, found)
+        if self.replays is not None and witness is not None:
+            keep(self.replays, self.key(0), witness.drafts, found)
         return list(found.values())
 
     def names(self, seed: int) -> list[str]:

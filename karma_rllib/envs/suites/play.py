@@ -17,12 +17,21 @@ _SUMS = (
 
 
 class Result(NamedTuple):
-    """An episode that was played."""
+    """An episode that was played.
+
+    Attributes:
+        raw: its result in [0, 1], before `chance` is taken off.
+        group: see `Episode`.
+        tally: what happened.
+        steps: T [env-steps].
+        actions: of all agents, int16 (T, N).
+    """
 
     raw: float
     group: str
     tally: Tally
     steps: int
+    actions: np.ndarray
 
 
 def play(scenario: Scenario, seed: int, focal: Maker, bots: Mapping[str, Maker]) -> Result:
@@ -40,12 +49,14 @@ def play(scenario: Scenario, seed: int, focal: Maker, bots: Mapping[str, Maker])
     running = Running(scenario, seed, bots)
     player = focal(running.world, running.episode, running.focal)
     state = player.initial_state(len(running.focal))
-    log = _Log(running.world)
-    for _ in range(running.world.max_steps):
+    log, steps = _Log(running.world), running.world.max_steps
+    joint = np.empty((steps, running.world.num_agents), np.int16)
+    for t in range(steps):
         actions, state = player.step(running.seen_by(running.focal), state)
         log.note(running.step(actions))
+        joint[t] = running.actions
     tally, episode = log.tally(), running.episode
-    return Result(scenario.raw(episode, tally), episode.group, tally, running.world.max_steps)
+    return Result(scenario.raw(episode, tally), episode.group, tally, steps, joint)
 
 
 class _Log:

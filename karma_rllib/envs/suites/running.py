@@ -91,6 +91,11 @@ class Running:
             self._actions[0, agents] = choice
         return self._actions
 
+    @property
+    def actions(self) -> np.ndarray:
+        """What everybody did in the last step, int64 (N,); the next call overwrites it."""
+        return self._actions[0]
+
     def step(self, actions: np.ndarray) -> Any:
         """Advance by one step; the world's `StepOut`, of all N agents.
 
