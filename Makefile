@@ -38,8 +38,8 @@ test: test-fast test-ray ## every test but the slow ones
 test-fast: $(VENV)/.dev ## the tests that start no Ray, on two cores
 	$(BIN)/pytest -n 2 -m "not slow and not ray"
 
-test-ray: $(VENV)/.dev ## the tests that start Ray
-	$(BIN)/pytest -m "ray and not slow"
+test-ray: $(VENV)/.dev ## the tests that start Ray, a file at a time on each of two cores
+	$(BIN)/pytest -n 2 --dist loadfile -m "ray and not slow"
 
 test-slow: $(VENV)/.dev ## learning and long-run tests, tens of minutes
 	$(BIN)/pytest -m slow --timeout 3600
