@@ -1,7 +1,5 @@
 """What pages tell of runs is what the raw files beside them say, byte for byte."""
 
-import re
-
 import pytest
 from doc_pages import ROOT
 
@@ -15,13 +13,7 @@ def test_making_the_tables_of_a_page_again_changes_nothing(page):
     assert results.remade(page, ROOT) == page.read_text(encoding="utf-8")
 
 
-def test_the_verdicts_on_every_archived_run_are_told():
+def test_the_pages_with_archived_runs_have_made_tables():
     pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    told = {
-        word
-        for order in re.findall("<!-- made: verdicts (.+?) -->", pages)
-        for word in order.split()
-    }
-    archived = sorted((ROOT / results.FOLDER).glob("*/windows.csv"))
-    assert archived
-    assert {folder.parent.name for folder in archived} <= told
+    for folder in sorted((ROOT / results.FOLDER).glob("*/windows.csv")):
+        assert f"<!-- made: verdicts {folder.parent.name} -->" in pages
