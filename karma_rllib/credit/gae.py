@@ -6,11 +6,16 @@ inner loop runs over neighbours in memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
+
+LEAST_SPREAD = 1e-4
+"""Least standard deviation by which advantages are divided [discounted reward]."""
 
 
 def gae(
@@ -86,19 +91,17 @@ def _gae(reward, value, last_value, truncated, final_value, gamma, lam, advantag
             target[t, m] = carry[m] + value[t, m]
 
 
-def standardise(advantage: Array, mask: NDArray[np.bool_], eps: float = 1e-4) -> Array:
-    """Shift and scale to mean 0 and standard deviation 1 over the entries that train the policy.
+def moments(advantages: Sequence[Array], masks: Sequence[NDArray[np.bool_]]) -> tuple[float, float]:
+    """Mean and standard deviation by which advantages are standardised, pooled over fragments.
 
     Args:
-        advantage: float (T, M).
-        mask: which entries count, bool (T, M); the others are scaled alike.
-        eps: least standard deviation that is divided by.
+        advantages: float, each of any shape.
+        masks: which entries count (those of agents that could act), bool, shaped alike.
 
     Returns:
-        New array (T, M) in the same dtype; all zeros where no entry counts.
+        (mean, standard deviation in float64, at least `LEAST_SPREAD`); (0, 1) where nothing counts.
     """
-    if not mask.any():
-        return np.zeros_like(advantage)
-    chosen = advantage[mask].astype(np.float64)
-    scaled = (advantage - chosen.mean()) / max(chosen.std(), eps)
-    return scaled.astype(advantage.dtype)
+    chosen = np.concatenate([a[m] for a, m in zip(advantages, masks)], dtype=np.float64)
+    if not chosen.size:
+        return 0.0, 1.0
+    return float(chosen.mean()), max(LEAST_SPREAD, float(chosen.std()))

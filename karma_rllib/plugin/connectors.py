@@ -18,7 +18,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.evaluation.postprocessing import Postprocessing
 from ray.rllib.utils.annotations import override
 
-from karma_rllib.credit.gae import gae
+from karma_rllib.credit.gae import gae, moments
 from karma_rllib.nets.masks import IMPOSSIBLE
 from karma_rllib.plugin.event_frames import labels
 from karma_rllib.plugin.fragment import Fragment
@@ -178,7 +178,8 @@ class FragmentsToBatch(ConnectorV2):
     ) -> dict:
         """See the class."""
         stateful = rl_module[self.module_id].is_stateful()
-        mean, std = moments(episodes, shared_data[ADVANTAGES])
+        masks = [fragment.events["active"] for fragment in episodes]
+        mean, std = moments(shared_data[ADVANTAGES], masks)
         shared_data[SPREAD] = std
         longest = max(int(fragment.seq_len.max()) for fragment in episodes)
         parts = []
@@ -193,14 +194,6 @@ class FragmentsToBatch(ConnectorV2):
         batch[self.module_id] = _tensors(_concatenate(parts), self.device)
         shared_data[f"_zero_padded_for_mid={self.module_id}"] = True
         return batch
-
-
-def moments(fragments: list[Fragment], advantages: list[np.ndarray]) -> tuple[float, float]:
-    """Mean and standard deviation of the advantages of agents that could act."""
-    active = np.concatenate(
-        [a[f.events["active"]] for f, a in zip(fragments, advantages)], dtype=np.float64
-    )
-    return float(active.mean()), max(1e-4, float(active.std()))
 
 
 def flat_columns(fragment: Fragment, advantage: np.ndarray, target: np.ndarray) -> dict:

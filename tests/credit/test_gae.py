@@ -1,11 +1,13 @@
 """Advantages against a plain loop, Monte-Carlo sums and a closed form."""
 
+import statistics
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karma_rllib.credit.gae import gae, standardise
+from karma_rllib.credit.gae import LEAST_SPREAD, gae, moments
 
 
 def plain_loop(reward, value, last_value, truncated, final_value, gamma, lam):
@@ -102,13 +104,19 @@ def test_shapes_that_do_not_agree_are_named():
         gae(*stream(0), 0.9, 1.5)
 
 
-def test_standardising_counts_only_the_masked_entries():
+def test_moments_pool_the_entries_that_count_over_fragments():
     rng = np.random.default_rng(1)
-    advantage = rng.normal(3.0, 2.0, (40, 6)).astype(np.float32)
-    mask = rng.random((40, 6)) < 0.6
-    scaled = standardise(advantage, mask)
-    assert scaled[mask].mean() == pytest.approx(0.0, abs=1e-5)
-    assert scaled[mask].std() == pytest.approx(1.0, abs=1e-5)
-    advantage[~mask] = 1e6
-    np.testing.assert_array_equal(standardise(advantage, mask)[mask], scaled[mask])
-    assert not standardise(advantage, np.zeros_like(mask)).any()
+    parts = [rng.normal(3.0, 2.0, (T, 6)).astype(np.float32) for T in (40, 7)]
+    masks = [rng.random(part.shape) < 0.6 for part in parts]
+    found = moments(parts, masks)
+    chosen = [float(x) for part, mask in zip(parts, masks) for x in part[mask]]
+    assert found == pytest.approx((statistics.fmean(chosen), statistics.pstdev(chosen)), rel=1e-12)
+    for part, mask in zip(parts, masks):
+        part[~mask] = 1e6
+    assert moments(parts, masks) == found
+
+
+def test_advantages_that_hardly_differ_are_not_blown_up():
+    even = np.full((5, 2), 7.0)
+    assert moments([even], [np.ones((5, 2), bool)]) == (7.0, LEAST_SPREAD)
+    assert moments([even], [np.zeros((5, 2), bool)]) == (0.0, 1.0)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from karma_rllib.credit.gae import gae, standardise
+from karma_rllib.credit.gae import gae, moments
 from karma_rllib.credit.params import TvtParams
 from karma_rllib.credit.recall import Recall
 from karma_rllib.credit.snapshots import Snapshots
@@ -115,7 +115,8 @@ def learn(optimiser, logits, critic, frag, reward, retro):
     everywhere = torch.ones(reward.shape, dtype=torch.bool)
     obs, action = torch.from_numpy(frag["obs"]), torch.from_numpy(frag["action"])
     old_logp = old.log_softmax(-1)[obs, action]
-    scaled = torch.from_numpy(standardise(advantage, everywhere.numpy()))
+    mean, spread = moments([advantage], [everywhere.numpy()])
+    scaled = torch.from_numpy((advantage - mean) / spread)
     for _ in range(8):
         loss, _ = ppo_loss(
             *(logits[obs], old[obs], action, old_logp, scaled, critic[obs]),
