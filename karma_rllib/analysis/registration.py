@@ -171,8 +171,8 @@ def check(registration: Registration, folder: RunFolder) -> str:
         ConfigError: the run's experiment is not the registered one.
     """
     ran = ExperimentConfig.of(folder.experiment)
-    if ran.fingerprint() != registration.experiment.fingerprint():
-        changed = _first_difference(registration.experiment, ran)
+    changed = difference(registration.experiment, ran)
+    if changed:
         raise ConfigError(
             f"{folder.path}: ran another experiment than was registered ({changed}); a verdict "
             "needs the registered one, so register the new one before running it"
@@ -186,8 +186,10 @@ def check(registration: Registration, folder: RunFolder) -> str:
     return ""
 
 
-def _first_difference(registered: ExperimentConfig, ran: ExperimentConfig) -> str:
-    """The first setting that differs, as `key is x, registered y`."""
+def difference(registered: ExperimentConfig, ran: ExperimentConfig) -> str:
+    """The first setting that makes it another experiment; "" if it is the registered one."""
+    if ran.fingerprint() == registered.fingerprint():
+        return ""
     left, right = (_flat(config.resolved().as_dict()) for config in (registered, ran))
     for key in dict.fromkeys([*left, *right]):
         own = key.partition(".")[0]

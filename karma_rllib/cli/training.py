@@ -72,30 +72,50 @@ def train(
         storage: where the run folder is made.
         address: of a Ray cluster to join; None: this machine.
         films: also film an episode of every condition.
-        file: where the experiment was read; its registration, if any, is copied to the run.
+        file: where the experiment was read; a registration of this very experiment
+            beside it is copied to the run.
 
     Raises:
         ConfigError: it cannot be run here; nothing was written.
     """
     from karma_rllib import experiment
 
+    registered = _registration(examples.find(file), config) if file is not None else None
+
     def begin(run_dir: Path) -> None:
         _announce(run_dir)
-        if file is not None:
-            _take_registration(examples.find(file), run_dir)
+        if registered is not None:
+            _take_along(registered, run_dir)
 
     outcome = experiment.run(config, storage, address=address, on_start=begin)
     return _finish(outcome, films=films)
 
 
-def _take_registration(file: Path, run_dir: Path) -> None:
-    """Copy the registration beside the experiment, so that `karma verdict` finds it."""
+def _registration(file: Path, config: ExperimentConfig) -> Path | None:
+    """The registration beside the experiment, if it is of this very experiment; says what it is.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
     from karma_rllib.analysis import registration
 
     source = registration.beside(file)
-    if source.is_file():
-        shutil.copyfile(source, run_dir / registration.IN_RUN)
-        typer.echo(f"registration: {_short(source.resolve())}")
+    if not source.is_file():
+        return None
+    changed = registration.difference(registration.read(source).experiment, config)
+    name = _short(source.resolve())
+    if changed:
+        typer.echo(f"not registered: {name} is of another experiment ({changed})")
+        return None
+    typer.echo(f"registration: {name}")
+    return source
+
+
+def _take_along(source: Path, run_dir: Path) -> None:
+    """Copy the registration to the run folder, where `karma verdict` finds it."""
+    from karma_rllib.analysis import registration
+
+    shutil.copyfile(source, run_dir / registration.IN_RUN)
 
 
 def resume(run_dir: Path, address: str | None, *, films: bool) -> int:

@@ -124,7 +124,23 @@ def test_karma_preregister_writes_once_and_train_takes_it_along(tmp_path, monkey
     code, _, err = karma("preregister", file)
     assert code == 2
     assert "a registration is written once" in err
-    run = tmp_path / "run"
-    run.mkdir()
-    training._take_registration(file, run)
-    assert (run / registration.IN_RUN).read_bytes() == written.read_bytes()
+    assert training._registration(file, ExperimentConfig.load(file)) == written
+
+
+def test_a_run_that_differs_from_the_registered_one_is_told_and_goes_without(
+    sealed, tmp_path, capsys
+):
+    config = ExperimentConfig.load(sealed / "experiment.yaml")
+    file = tmp_path / "mine.yaml"
+    source = registration.beside(file)
+    source.write_bytes((sealed / registration.IN_RUN).read_bytes())
+    assert training._registration(file, config) == source
+    assert "registration: " in capsys.readouterr().out
+    other = config.with_overrides(["tvt.memory_persist=false"])
+    assert training._registration(file, other) is None
+    told = capsys.readouterr().out
+    assert "not registered" in told
+    assert "`tvt.memory_persist` is False, registered was True" in told
+    source.write_text(source.read_text().replace("2029-12-31", "2025-01-01"))
+    with pytest.raises(ConfigError, match="its seal is broken"):
+        training._registration(file, config)
