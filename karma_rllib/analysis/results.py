@@ -11,7 +11,7 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `levels` FILE COLUMN CELL...  one row per value of COLUMN, all runs that have it together
 `versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`
 `verdicts` FOLDER...    registered predictions, judged on archived runs (see `analysis.archive`);
-                        only=A keeps those whose name begins so
+                        only=A,B keeps those whose names begin so
 `run` FOLDER            what was run: seeds, command, code, cost
 `probes` FOLDER         what `karma probe` found in the runs of an archive
 `schelling` FILE        social dilemmas, from what `karma schelling --out` wrote
@@ -159,7 +159,10 @@ def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) 
 def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
     """Every prediction that could be judged, then the others with what they lack."""
     found, registered, notes = archive.judged([folder / one for one in (name, *words)])
-    found = [one for one in found if one.prediction.id.startswith(options.get("only", ""))]
+    heads = tuple(options.get("only", "").split(","))
+    found = [one for one in found if one.prediction.id.startswith(heads)]
+    if not found:
+        raise ConfigError(f"there is no prediction whose name begins with {options['only']}")
     rows = []
     for verdict in found:
         if verdict.verdict == rules.NOT_TESTABLE:

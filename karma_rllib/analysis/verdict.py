@@ -170,6 +170,8 @@ class _Court:
         both = pd.concat([metric, change], axis=1).dropna().to_numpy(float)
         if len(both) < self.rules.min_seeds:
             raise _UntestableError(f"needs {self.rules.min_seeds} seeds, has {len(both)}")
+        if np.ptp(both[:, 0]) == 0:
+            raise _UntestableError(f"{part.metric} is the same in every run of {left.condition}")
         rows = np.random.default_rng(self.rules.bootstrap_seed).integers(
             len(both), size=(self.rules.resamples // 10, len(both))
         )

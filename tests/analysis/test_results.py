@@ -1,6 +1,7 @@
 """Archived runs, and pages whose tables are made of them."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -83,10 +84,12 @@ def test_archives_of_several_levels_are_judged_together(tmp_path):
     assert len(needed.parts) == 2
     assert all(part.n == 5 for part in needed.parts)
 
-    text = "\n".join(made(tmp_path, "verdicts kept_10 kept_30 only=B4"))
-    assert "B4s" in text
-    assert "A1" not in text
-    assert "B5" not in text
+    text = "\n".join(made(tmp_path, "verdicts kept_10 kept_30 only=B4s,B2"))
+    assert "**B4s**" in text
+    assert "**B2-30**" in text
+    assert not {"A1", "B4-10", "B5"} & set(re.findall(r"[AB]\d[\w-]*", text))
+    with pytest.raises(ConfigError, match="no prediction whose name begins with C1"):
+        made(tmp_path, "verdicts kept_10 only=C1")
     told = json.loads((kept[1] / registration.IN_RUN).read_text())
     told["rules"]["sesoi"] = 0.5
     told["seal"] = registration.seal(told)

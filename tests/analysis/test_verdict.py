@@ -223,6 +223,14 @@ def test_one_verdict_per_size_of_the_map(tmp_path):
     assert "world.grid_size 30" in got["B2-30"].reason
 
 
+def test_a_correlation_needs_something_that_varies(tmp_path):
+    world = {"world": {"profile": "contested_patch"}}  # planted runs link every crime
+    folder = planted_run(tmp_path, {"baseline": {}, "karmic": {"hits": 0.5}}, n=5, settings=world)
+    got = judged(folder)["B8c"]
+    assert got.verdict == NOT_TESTABLE
+    assert "link_rate is the same in every run of karmic" in got.reason
+
+
 def test_trends_look_at_early_and_late_windows(tmp_path):
     arms = {"baseline": {}, "karma": {}}
     folder = planted_run(tmp_path, arms, early={"karma": 4.0, "baseline": 0.1}, sd=0.05)
