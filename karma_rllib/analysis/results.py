@@ -9,7 +9,8 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `arms` FILE CELL...     one row per arm of a `runs.csv`; cells: `analysis.cells.CELLS`;
                         ARM="other words" renames a row
 `levels` FILE COLUMN CELL...  one row per value of COLUMN, all runs that have it together
-`versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`
+`versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`; against=FILE:ARM takes that
+                        arm of another file, with the same seeds, instead
 `verdicts` FOLDER...    registered predictions, judged on archived runs (see `analysis.archive`);
                         only=A,B keeps those whose names begin so
 `run` FOLDER            what was run: seeds, command, code, cost
@@ -35,7 +36,7 @@ import pandas as pd
 
 from karma_rllib.analysis import archive, crossplay, rules, schelling, sittings, verdict_view
 from karma_rllib.analysis.cells import CELLS, terse
-from karma_rllib.analysis.late import CONTRASTED, contrast_table
+from karma_rllib.analysis.late import BASELINE, CONTRASTED, contrast_table
 from karma_rllib.analysis.stats import Interval
 from karma_rllib.analysis.tables import number
 from karma_rllib.conditions import CONDITIONS
@@ -89,9 +90,9 @@ def _make(order: str, folder: Path) -> str:
     return _KINDS[kind](folder, words[0], plain, options)
 
 
-def _known(word: str, options: Iterable[str]) -> str:
+def _known(word: str, options: Iterable[str], what: str = "column") -> str:
     if word not in options:
-        raise ConfigError(f"there is no column '{word}'; {hint(word, options)}")
+        raise ConfigError(f"there is no {what} '{word}'; {hint(word, options)}")
     return word
 
 
@@ -141,7 +142,14 @@ def _levels(folder: Path, file: str, words: list[str], options: dict[str, str]) 
 
 def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) -> str:
     """Ratios to the baseline, paired by seed, with 95 % t intervals on the log scale."""
-    table = contrast_table(_read(folder / file))
+    runs, arm = _read(folder / file), BASELINE
+    if "against" in options:
+        other, _, arm = options["against"].partition(":")
+        base = _read(folder / other)
+        base = base[base["condition"] == _known(arm, base["condition"].unique(), "arm")]
+        own = runs[runs["condition"] != BASELINE]
+        runs = pd.concat([base.assign(condition=BASELINE), own], ignore_index=True)
+    table = contrast_table(runs)
     words = [_known(word, CONTRASTED) for word in words]
     rows = []
     for condition, group in table.groupby("condition", sort=False):
@@ -153,7 +161,7 @@ def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) 
             ends = ", ".join(number(x, digits) for x in (low, high))
             row.append(terse(f"x{number(ratio, digits)} [{ends}]").replace("x0.", "x."))
         rows.append(row)
-    return _table(["against baseline", *(_TITLES[word] for word in words)], rows)
+    return _table([f"against {arm}", *(_TITLES[word] for word in words)], rows)
 
 
 def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:

@@ -142,6 +142,20 @@ def test_ratios_to_the_baseline_are_paired(root):
     assert ratio == pytest.approx(0.3, rel=0.2)
 
 
+def test_ratios_to_an_arm_that_was_run_elsewhere(root):
+    folder = root / results.FOLDER
+    runs = pd.read_csv(folder / "planted" / "runs.csv")
+    (folder / "elsewhere").mkdir()
+    base = runs[runs["condition"] == "baseline"]
+    base.assign(condition="tvt").to_csv(folder / "elsewhere" / "runs.csv", index=False)
+    here = made(root, "versus planted/runs.csv violence_rate")
+    lines = made(root, "versus planted/runs.csv violence_rate against=elsewhere/runs.csv:tvt")
+    assert lines[0].startswith("| against tvt |")
+    assert lines[2:] == here[2:]
+    with pytest.raises(ConfigError, match=r"there is no arm 'tvd'.*tvt"):
+        made(root, "versus planted/runs.csv violence_rate against=elsewhere/runs.csv:tvd")
+
+
 def test_a_pilots_numbers_stand_beneath_in_italics(root):
     pilot = "condition,violence\nkarma,.0123\n"
     (root / results.FOLDER / "pilot.csv").write_text(pilot)

@@ -6,6 +6,7 @@ import pytest
 from doc_pages import ROOT
 
 from karma_rllib.analysis import results
+from karma_rllib.analysis.registration import IN_RUN
 
 PAGES = results.pages(ROOT)
 
@@ -15,10 +16,12 @@ def test_making_the_tables_of_a_page_again_changes_nothing(page):
     assert results.remade(page, ROOT) == page.read_text(encoding="utf-8")
 
 
-def test_every_archived_run_is_judged_on_a_page():
+def test_every_archived_run_is_told_on_a_page_and_judged_if_it_was_registered():
     pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    orders = re.findall(r"<!-- made: verdicts (.+?) -->", pages)
-    judged = {name for order in orders for name in order.split()}
-    archived = {path.parent.name for path in (ROOT / results.FOLDER).glob("*/windows.csv")}
+    orders = [order.split() for order in re.findall(r"<!-- made: (.+?) -->", pages)]
+    judged = {name for kind, *names in orders if kind == "verdicts" for name in names}
+    told = {name for kind, *names in orders if kind == "run" for name in names}
+    archived = {path.parent for path in (ROOT / results.FOLDER).glob("*/windows.csv")}
     assert archived
-    assert archived <= judged
+    assert {folder.name for folder in archived} <= told
+    assert {folder.name for folder in archived if (folder / IN_RUN).is_file()} <= judged
