@@ -15,6 +15,7 @@ A page is Markdown. What stands between two comments is made, whatever stood the
                         only=A,B keeps those whose names begin so
 `run` FOLDER            what was run: seeds, command, code, cost
 `probes` FOLDER         what `karma probe` found in the runs of an archive
+`charges` FOLDER        value transport beside what crimes really brought, likewise
 `schelling` FILE        social dilemmas, from what `karma schelling --out` wrote
 `met` FOLDER VALUE      who earned what among whom; values: `analysis.crossplay.VALUES`;
                         only=A,B keeps these rows, each=A tells the seeds of a kind apart
@@ -25,21 +26,27 @@ Paths are relative to `docs/results`. The same raw files give the same bytes.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from karma_rllib.analysis import archive, crossplay, rules, schelling, sittings, verdict_view
+from karma_rllib.analysis import (
+    archive,
+    crossplay,
+    probed,
+    rules,
+    schelling,
+    sittings,
+    verdict_view,
+)
 from karma_rllib.analysis.cells import CELLS, terse
 from karma_rllib.analysis.late import BASELINE, CONTRASTED, contrast_table
 from karma_rllib.analysis.stats import Interval
 from karma_rllib.analysis.tables import number
-from karma_rllib.conditions import CONDITIONS
 from karma_rllib.config.errors import ConfigError
 from karma_rllib.hints import hint
 
@@ -201,39 +208,12 @@ def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]
 
 def _probes(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
     """The value fingerprint and the geometry of every probed run, arm by arm."""
-    found = []
-    for path in sorted((folder / name / archive.PROBED).glob("*.json")):
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            arm, seed = told["origin"]["condition"], told["origin"]["seed"]
-        except (OSError, ValueError, KeyError, TypeError) as err:
-            raise ConfigError(f"{path} cannot be read ({err})") from None
-        if "values" in told:
-            found.append((list(CONDITIONS).index(arm), seed, arm, told))
-    if not found:
-        raise ConfigError(f"{folder / name / archive.PROBED} holds no probes of any zap")
-    rows = [
-        [f"{arm}, seed {seed}", *_probed(told)]
-        for _, seed, arm, told in sorted(found, key=lambda row: row[:2])
-    ]
-    heads = ["probed", "zaps", "V before / after / victim", "V after less V victim"]
-    return _table([*heads, "AUROC raw / z", "transfer", "role gap"], rows)
+    return _table(list(probed.FINGERPRINT), probed.fingerprints(folder / name))
 
 
-def _probed(told: Mapping[str, Any]) -> list[str]:
-    """The cells of one probed run, but for its name."""
-    values, linear = told["values"], told["linear"]
-    mean, low, high = (number(x, 2) for x in values["dv_out"])
-    gap = told["geometry"].get("role_gap")
-    watched = f" of {told['behaviour']}" if told["behaviour"] else ""
-    return [
-        f"{told['zaps']}{watched}",
-        " / ".join(number(values[key][0], 2) for key in ("v_before", "v_after", "v_victim")),
-        f"{mean} [{low}, {high}]",
-        " / ".join(terse(number(linear[key][0], 2)) for key in ("raw", "z")),
-        terse(number(told["transfer"]["effect"], 2)),
-        "-" if gap is None else number(gap, 2),
-    ]
+def _charges(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
+    """What value transport charged, beside what the crimes really brought."""
+    return _table(list(probed.CHARGES), probed.charges(folder / name))
 
 
 def _schelling(folder: Path, file: str, words: list[str], options: dict[str, str]) -> str:
@@ -294,6 +274,7 @@ _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "verdicts": _verdicts,
     "run": _run,
     "probes": _probes,
+    "charges": _charges,
     "schelling": _schelling,
     "met": _met,
     "scores": _scores,

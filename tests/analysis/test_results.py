@@ -194,6 +194,28 @@ def test_probes_are_told_arm_by_arm(root):
     assert lines[3].endswith("| 0.10 [\N{MINUS SIGN}0.05, 0.25] | 1.00 / .62 | .40 | 0.05 |")
 
 
+def test_charges_are_means_over_the_probed_runs_of_an_arm(root):
+    folder = root / results.FOLDER / "charged" / archive.PROBED
+    folder.mkdir(parents=True)
+    for seed, slope in ((1, 0.1), (2, 0.3)):
+        told = {"crimes": 50, "precision": 1.0, "revenge": [-0.03, -0.1, 0.04]}
+        told |= {"charged": [-0.5, -0.6, -0.4], "cost": [0.3, 0.2, 0.4], "slope": [slope, 0, 1]}
+        whole = {"origin": {"condition": "tvt", "seed": seed}, "transport": told}
+        (folder / f"tvt_s{seed}.json").write_text(json.dumps(whole))
+    (folder / "baseline_s1.json").write_text(
+        json.dumps({"origin": {"condition": "baseline", "seed": 1}, "transport": None})
+    )
+    (row,) = made(root, "charges charged")[2:]
+    cells = row.strip("| ").split(" | ")
+    minus, half = (
+        "\N{MINUS SIGN}",
+        12.706205 * 0.1,
+    )  # Student's t with 1 degree of freedom, s / sqrt(2)
+    assert cells[:3] == ["tvt, 2 seeds", "100", "100 %"]
+    assert cells[3] == f"{minus}.50 [{minus}.50, {minus}.50]"
+    assert cells[5] == f".20 [{minus}{half - 0.2:.2f}, {0.2 + half:.2f}]"
+
+
 def test_what_was_run_says_command_seeds_and_cost(root):
     text = "\n".join(made(root, "run planted"))
     for words in ("karma train planted.yaml", "5: 42, 123", "million agent-steps", "registered"):
