@@ -106,7 +106,11 @@ def leaked(attacker: np.ndarray, victim: np.ndarray, seed: int = 0) -> float:
 
 
 def _scores(x: np.ndarray, y: np.ndarray, split: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Out-of-fold decision scores (2 P,) and the fold of each row."""
+    """Out-of-fold decision scores (2 P,) and the fold of each row.
+
+    In float64: what saturated units still vary by is too little to be divided by in float32.
+    """
+    x = x.astype(np.float64)
     scores, fold = np.zeros(len(y)), np.zeros(len(y), int)
     for k, (train, test) in enumerate(split):
         model = make_pipeline(

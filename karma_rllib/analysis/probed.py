@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from karma_rllib.analysis.archive import PROBED
 from karma_rllib.analysis.cells import terse
-from karma_rllib.analysis.stats import t_interval
+from karma_rllib.analysis.stats import Interval, t_interval
 from karma_rllib.analysis.tables import number
 from karma_rllib.conditions import CONDITIONS
 from karma_rllib.config.errors import ConfigError
@@ -54,46 +55,66 @@ def read(archive: Path, section: str) -> list[Probe]:
 
 
 def fingerprints(archive: Path) -> list[list[str]]:
-    """The value fingerprint and the geometry, a row per run, in the columns of `FINGERPRINT`."""
-    return [_fingerprint(one) for one in read(archive, "values")]
+    """The value fingerprint and the geometry, a row per arm, in the columns of `FINGERPRINT`.
+
+    Means over the runs of an arm, with 95 % t intervals; for a single run the interval is that of
+    its own probe, over zaps.
+    """
+    return [_fingerprint(runs) for runs in _by_arm(archive, "values")]
 
 
-def _fingerprint(one: Probe) -> list[str]:
-    values, linear, told = one.told["values"], one.told["linear"], one.told
-    mean, low, high = (number(x, 2) for x in values["dv_out"])
-    gap = told["geometry"].get("role_gap")
-    watched = f" of {told['behaviour']}" if told["behaviour"] else ""
+def _fingerprint(runs: list[Probe]) -> list[str]:
+    def of(section: str, key: str) -> Interval:
+        return _over([run.told[section][key] for run in runs])
+
+    watched = "".join({f" of {run.told['behaviour']}" for run in runs if run.told["behaviour"]})
+    values = [of("values", key).mean for key in ("v_before", "v_after", "v_victim")]
+    gaps = [run.told["geometry"].get("role_gap") for run in runs]
     return [
-        f"{one.arm}, seed {one.seed}",
-        f"{told['zaps']}{watched}",
-        " / ".join(number(values[key][0], 2) for key in ("v_before", "v_after", "v_victim")),
-        f"{mean} [{low}, {high}]",
-        " / ".join(terse(number(linear[key][0], 2)) for key in ("raw", "z")),
-        terse(number(told["transfer"]["effect"], 2)),
-        "-" if gap is None else number(gap, 2),
+        _who(runs),
+        f"{sum(run.told['zaps'] for run in runs)}{watched}",
+        " / ".join(number(value, 2) for value in values),
+        _written(of("values", "dv_out")),
+        " / ".join(terse(number(of("linear", key).mean, 2)) for key in ("raw", "z")),
+        _written(of("transfer", "effect")),
+        number(_over([gap for gap in gaps if gap is not None]).mean, 2),
     ]
 
 
 def charges(archive: Path) -> list[list[str]]:
     """What transport charged crimes with and what they really brought, in the columns of `CHARGES`.
 
-    A row per arm: means over its runs, with 95 % t intervals.
+    A row per arm, made as in `fingerprints`.
     """
-    by_arm: dict[str, list[Mapping[str, Any]]] = {}
-    for one in read(archive, "transport"):
-        by_arm.setdefault(one.arm, []).append(one.told["transport"])
+    rows = []
+    for runs in _by_arm(archive, "transport"):
+        told = [run.told["transport"] for run in runs]
+        right = _over([one["precision"] for one in told]).mean
+        keys = ("charged", "cost", "slope", "revenge")
+        found = [_written(_over([one[key] for one in told])) for key in keys]
+        crimes = sum(one["crimes"] for one in told)
+        rows.append([_who(runs), str(crimes), f"{number(100 * right, 0)} %", *found])
+    return rows
 
-    def write(runs: list[Mapping[str, Any]], key: str) -> str:
-        mean, low, high, n = t_interval([run[key][0] for run in runs])
-        ends = f" [{number(low, 2)}, {number(high, 2)}]" if n > 1 else ""
-        return terse(f"{number(mean, 2)}{ends}")
 
-    return [
-        [
-            f"{arm}, {len(runs)} seed{'s'[: len(runs) > 1]}",
-            str(sum(run["crimes"] for run in runs)),
-            number(t_interval([run["precision"] for run in runs]).mean * 100, 0) + " %",
-            *(write(runs, key) for key in ("charged", "cost", "slope", "revenge")),
-        ]
-        for arm, runs in by_arm.items()
-    ]
+def _by_arm(archive: Path, section: str) -> list[list[Probe]]:
+    return [list(runs) for _, runs in groupby(read(archive, section), lambda one: one.arm)]
+
+
+def _who(runs: list[Probe]) -> str:
+    (arm, seed), n = runs[0][:2], len(runs)
+    return f"{arm}, {n} seeds" if n > 1 else f"{arm}, seed {seed}"
+
+
+def _over(found: Sequence[float | Sequence[float]]) -> Interval:
+    """Numbers of several runs, or the estimate of one with the interval that it came with."""
+    if len(found) == 1 and not isinstance(found[0], int | float):
+        value, low, high = found[0]
+        return Interval(value, low, high, 1)
+    return t_interval([x if isinstance(x, int | float) else x[0] for x in found])
+
+
+def _written(interval: Interval) -> str:
+    """A mean and its interval, if it has one."""
+    mean, low, high = (number(x, 2) for x in interval[:3])
+    return terse(mean if low == "-" else f"{mean} [{low}, {high}]")

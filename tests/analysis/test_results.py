@@ -191,7 +191,14 @@ def test_probes_are_told_arm_by_arm(root):
         (folder / f"{arm}_s42.json").write_text(json.dumps(own))
     lines = made(root, "probes planted")
     assert lines[2].startswith("| baseline, seed 42 | 120 of baseline | 3.00 / 2.50 / 2.40 |")
-    assert lines[3].endswith("| 0.10 [\N{MINUS SIGN}0.05, 0.25] | 1.00 / .62 | .40 | 0.05 |")
+    assert lines[3].endswith("| .10 [\N{MINUS SIGN}.05, .25] | 1.00 / .62 | .40 | 0.05 |")
+    other = {**told, "values": {**told["values"], "dv_out": [0.3, 0.2, 0.4]}, "zaps": 40}
+    other["origin"] = {"condition": "karma", "seed": 43}
+    (folder / "karma_s43.json").write_text(json.dumps(other))
+    half = 12.706205 * 0.1  # Student's t with 1 degree of freedom, standard error 0.1
+    (row,) = made(root, "probes planted")[3:]
+    assert row.startswith("| karma, 2 seeds | 160 of baseline | 3.00 / 2.50 / 2.40 | .20 [")
+    assert f"[\N{MINUS SIGN}{half - 0.2:.2f}, {half + 0.2:.2f}]" in row
 
 
 def test_charges_are_means_over_the_probed_runs_of_an_arm(root):

@@ -54,6 +54,16 @@ def test_too_few_episodes_have_no_area():
     assert np.isnan(linear.probe(a, v, np.arange(20) % 3)).all()
 
 
+def test_saturated_units_that_hardly_vary_do_not_spoil_the_probe():
+    rng = np.random.default_rng(0)
+    a, v = rng.normal(size=(2, 500, 3)).astype(np.float32)
+    a[:, 0] += 3
+    a[:, 1], v[:, 1] = 1.0, 1.0
+    a[:, 2], v[:, 2] = 0.0, 0.0
+    a[7, 2] = 1.8e-44  # a denormal: its spread is 0 in float32
+    assert linear.probe(a, v, np.arange(500) % 10).value > 0.95
+
+
 # --- P3 ----------------------------------------------------------------------------------------
 
 
