@@ -187,6 +187,8 @@ class _Court:
         rows = self.select(term)
         if part.metric.startswith("probe_") and "late/collapsed" in rows:
             rows = rows[~(rows["late/collapsed"] > 0)]
+            if rows.empty:
+                raise _UntestableError(f"the latent collapsed in every run of {term.condition}")
         column = f"{term.window}/{part.metric}"
         if column not in rows or not rows[column].notna().any():
             hint = " (run `karma probe` on it)" if part.metric.startswith("probe_") else ""

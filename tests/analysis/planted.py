@@ -22,7 +22,8 @@ def planted_run(root, arms, n=5, **options):
         n: seeds.
         **options: `sd` of the log rates over seeds, `name`, `settings` of the experiment,
             `hit_advantage`, `early` (condition -> factor on the first iterations' hits), `draw`
-            (seed of the levels), `probes` (condition -> summary).
+            (seed of the levels), `probes` (condition -> summary), `collapsed`
+            (conditions whose latent did).
     """
     rng = np.random.default_rng(options.get("draw", 0))
     folder = root / options.get("name", "planted")
@@ -77,6 +78,7 @@ def _row(condition, seed, iteration, levels, early, options):
         "agent_steps": (iteration + 1) * n,
         "branch_agent_steps": 0,
         "counts": counts,
+        "mirror": {"collapsed": float(condition in options.get("collapsed", ()))},
         "training_iteration": iteration + 1,
         "timestamp": 1_700_000_000 + iteration,
     }

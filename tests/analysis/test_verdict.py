@@ -253,6 +253,16 @@ def test_probes_of_the_runs_are_judged_with_their_gate(tmp_path):
     assert "40 zaps in the poorest run" in poor.reason
 
 
+def test_the_probes_of_collapsed_latents_are_not_judged(tmp_path):
+    probe = {"auroc_z": 0.9, "transfer": 0.0, "zaps": 120}
+    probes = {"baseline": probe, "karma": {**probe, "auroc_z": 0.6, "transfer": 0.2}}
+    arms = {"baseline": {}, "karma": {}}
+    folder = planted_run(tmp_path, arms, probes=probes, collapsed=("karma",))
+    got = judged(folder)["A5"]
+    assert got.verdict == NOT_TESTABLE
+    assert "the latent collapsed in every run of karma" in got.reason
+
+
 def test_holm_flags_only_what_survives_all_that_was_tested(tmp_path):
     folder = planted_run(tmp_path, {"baseline": {}, "karma": {"hits": 0.2}}, n=10)
     got = judged(folder)
