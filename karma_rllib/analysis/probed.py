@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from karma_rllib.analysis.archive import PROBED
 from karma_rllib.analysis.cells import terse
 from karma_rllib.analysis.stats import Interval, t_interval
-from karma_rllib.analysis.tables import number
+from karma_rllib.analysis.tables import bounds, number
 from karma_rllib.conditions import CONDITIONS
 from karma_rllib.config.errors import ConfigError
 
@@ -76,7 +76,7 @@ def _fingerprint(runs: list[Probe]) -> list[str]:
         " / ".join(number(value, 2) for value in values),
         _written(of("values", "dv_out")),
         " / ".join(terse(number(of("linear", key).mean, 2)) for key in ("raw", "z")),
-        _written(of("transfer", "effect")),
+        terse(_written(of("transfer", "effect"))),
         number(_over([gap for gap in gaps if gap is not None]).mean, 2),
     ]
 
@@ -91,7 +91,7 @@ def charges(archive: Path) -> list[list[str]]:
         told = [run.told["transport"] for run in runs]
         right = _over([one["precision"] for one in told]).mean
         keys = ("charged", "cost", "slope", "revenge")
-        found = [_written(_over([one[key] for one in told])) for key in keys]
+        found = [terse(_written(_over([one[key] for one in told]))) for key in keys]
         crimes = sum(one["crimes"] for one in told)
         rows.append([_who(runs), str(crimes), f"{number(100 * right, 0)} %", *found])
     return rows
@@ -116,5 +116,5 @@ def _over(found: Sequence[float | Sequence[float]]) -> Interval:
 
 def _written(interval: Interval) -> str:
     """A mean and its interval, if it has one."""
-    mean, low, high = (number(x, 2) for x in interval[:3])
-    return terse(mean if low == "-" else f"{mean} [{low}, {high}]")
+    ends = bounds(interval, 2)
+    return number(interval.mean, 2) + ("" if ends == "-" else f" {ends}")

@@ -124,7 +124,10 @@ def test_karma_preregister_writes_once_and_train_takes_it_along(tmp_path, monkey
     code, _, err = karma("preregister", file)
     assert code == 2
     assert "a registration is written once" in err
-    assert training._registration(file, ExperimentConfig.load(file)) == written
+    run = tmp_path / "run"
+    run.mkdir()
+    training._take_along(training._registration(file, ExperimentConfig.load(file)), run)
+    assert (run / registration.IN_RUN).read_bytes() == written.read_bytes()
 
 
 def test_a_run_that_differs_from_the_registered_one_is_told_and_goes_without(

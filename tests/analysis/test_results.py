@@ -1,7 +1,6 @@
 """Archived runs, and pages whose tables are made of them."""
 
 import json
-import re
 import shutil
 
 import numpy as np
@@ -87,7 +86,9 @@ def test_archives_of_several_levels_are_judged_together(tmp_path):
     text = "\n".join(made(tmp_path, "verdicts kept_10 kept_30 only=B4s,B2"))
     assert "**B4s**" in text
     assert "**B2-30**" in text
-    assert not {"A1", "B4-10", "B5"} & set(re.findall(r"[AB]\d[\w-]*", text))
+    assert "A1" not in text
+    assert "B4-10" not in text
+    assert "B5" not in text
     with pytest.raises(ConfigError, match="no prediction whose name begins with C1"):
         made(tmp_path, "verdicts kept_10 only=C1")
     told = json.loads((kept[1] / registration.IN_RUN).read_text())
@@ -191,13 +192,13 @@ def test_probes_are_told_arm_by_arm(root):
         (folder / f"{arm}_s42.json").write_text(json.dumps(own))
     lines = made(root, "probes planted")
     assert lines[2].startswith("| baseline, seed 42 | 120 of baseline | 3.00 / 2.50 / 2.40 |")
-    assert lines[3].endswith("| .10 [\N{MINUS SIGN}.05, .25] | 1.00 / .62 | .40 | 0.05 |")
+    assert lines[3].endswith("| 0.10 [\N{MINUS SIGN}0.05, 0.25] | 1.00 / .62 | .40 | 0.05 |")
     other = {**told, "values": {**told["values"], "dv_out": [0.3, 0.2, 0.4]}, "zaps": 40}
     other["origin"] = {"condition": "karma", "seed": 43}
     (folder / "karma_s43.json").write_text(json.dumps(other))
     half = 12.706205 * 0.1  # Student's t with 1 degree of freedom, standard error 0.1
     (row,) = made(root, "probes planted")[3:]
-    assert row.startswith("| karma, 2 seeds | 160 of baseline | 3.00 / 2.50 / 2.40 | .20 [")
+    assert row.startswith("| karma, 2 seeds | 160 of baseline | 3.00 / 2.50 / 2.40 | 0.20 [")
     assert f"[\N{MINUS SIGN}{half - 0.2:.2f}, {half + 0.2:.2f}]" in row
 
 
