@@ -26,6 +26,13 @@ def test_what_is_learnt_and_where_is_said_by_the_experiments_sections():
         response.settings(WORLD, ["ppo.lrr=1e-3"])
 
 
+def test_relatives_of_the_world_are_told_in_the_settings():
+    """They go into the policy's file, which says where it was trained."""
+    related = {"scheme": "teams", "share": "conserve"}
+    config = response.settings({**WORLD, "kinship": related})
+    assert config.kinship.as_dict().items() >= related.items()
+
+
 def test_another_budget_seed_world_or_population_is_another_response(tmp_path):
     def folders(uris, world, texts, seeds):
         config = response.settings(world, texts)

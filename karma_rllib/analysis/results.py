@@ -157,6 +157,8 @@ def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) 
         own = runs[runs["condition"] != BASELINE]
         runs = pd.concat([base.assign(condition=BASELINE), own], ignore_index=True)
     table = contrast_table(runs)
+    if table.empty:
+        raise ConfigError(f"no condition in {file} has a seed in common with the {arm} beside it")
     words = [_known(word, CONTRASTED) for word in words]
     rows = []
     for condition, group in table.groupby("condition", sort=False):

@@ -84,6 +84,8 @@ def settings(world: World, overrides: Sequence[str] = ()) -> ExperimentConfig:
     params = {k: v for k, v in world.items() if k not in ("world", *SOCIETY)}
     own = {"name": world.get("world", "harvest-v0"), **params}
     data = {"name": "response", "world": own, "conditions": ["baseline"], **DEFAULTS}
+    if "kinship" in world:
+        data["kinship"] = dict(world["kinship"])
     return ExperimentConfig.of(data).with_overrides(overrides)
 
 
@@ -103,11 +105,8 @@ def plan(
 
 def train(response: Response) -> None:
     """Train one fresh agent and write its policy; needs a Ray that is initialised."""
-    from karma_rllib import worlds
     from karma_rllib.experiment.build import build_algorithm_config
-    from karma_rllib.nets.policy import names_of, save_policy
     from karma_rllib.plugin.company import among
-    from karma_rllib.plugin.env_runner import SHARED_MODULE
 
     config = response.config
     algorithm_config = build_algorithm_config(config, "baseline", response.seed)
@@ -118,23 +117,8 @@ def train(response: Response) -> None:
     try:
         while algorithm.agent_steps < config.budget.agent_steps:
             algorithm.train()
-        name, profile = config.world.name, config.world.profile
-        params = config.world.params
-        made = worlds.make(name, profile=profile, **params)
-        own = {"name": name, "profile": profile, "params": params}
-        if "kinship" in response.world:
-            own["kinship"] = response.world["kinship"]
-        meta = {
-            "world": own,
-            "names": names_of(made),
-            "condition": f"response to {response.population.name}",
-            "seed": response.seed,
-            "agent_steps": algorithm.agent_steps,
-            "iteration": algorithm.iteration,
-            "code_version": __version__,
-        }
-        module = algorithm.env_runner_group.local_env_runner.module[SHARED_MODULE]
-        save_policy(module.net, response.folder, meta)
+        told = f"response to {response.population.name}"
+        algorithm.save_policy(response.folder, condition=told)
     finally:
         algorithm.stop()
 

@@ -167,7 +167,7 @@ class Karma(PPO):
         """
         folder = super().save_to_path(path, **options)
         if options.get("filesystem") is None:
-            self._save_policy(Path(folder) / "policy")
+            self.save_policy(Path(folder) / "policy")
             if self.config.replay_worlds:
                 try:
                     self._save_replays(Path(folder) / "replays")
@@ -175,8 +175,13 @@ class Karma(PPO):
                     logger.warning("no replays were kept: %s", err)
         return folder
 
-    def _save_policy(self, folder: Path) -> None:
-        """Write the network and where it comes from."""
+    def save_policy(self, folder: Path, *, condition: str | None = None) -> None:
+        """Write the network and where it comes from, as a policy file.
+
+        Args:
+            folder: where `policy.safetensors` and `policy.json` go.
+            condition: how the file calls what was trained; by default the condition's name.
+        """
         weights = self.learner_group.get_weights()[SHARED_MODULE]
         module = self.env_runner_group.local_env_runner.module[SHARED_MODULE]
         module.set_state(weights)
@@ -194,7 +199,7 @@ class Karma(PPO):
                     **self.config.arm_world_params,
                 )
             ),
-            "condition": self.config.condition_name,
+            "condition": condition or self.config.condition_name,
             "seed": self.config.seed,
             "agent_steps": self.agent_steps,
             "iteration": self.iteration,

@@ -157,6 +157,16 @@ def test_ratios_to_an_arm_that_was_run_elsewhere(root):
         made(root, "versus planted/runs.csv violence_rate against=elsewhere/runs.csv:tvd")
 
 
+def test_ratios_need_seeds_that_both_have(root):
+    folder = root / results.FOLDER
+    runs = pd.read_csv(folder / "planted" / "runs.csv")
+    (folder / "elsewhere").mkdir()
+    base = runs[runs["condition"] == "baseline"]
+    base.assign(seed=base["seed"] + 10_000).to_csv(folder / "elsewhere" / "runs.csv", index=False)
+    with pytest.raises(ConfigError, match=r"planted/runs.csv.*seed in common with the baseline"):
+        made(root, "versus planted/runs.csv violence_rate against=elsewhere/runs.csv:baseline")
+
+
 def test_a_pilots_numbers_stand_beneath_in_italics(root):
     pilot = "condition,violence\nkarma,.0123\n"
     (root / results.FOLDER / "pilot.csv").write_text(pilot)
