@@ -38,6 +38,7 @@ setup(
         "pydantic>=2.7",  # the experiment schema
         "pyyaml>=6",
         "typer>=0.12",  # the command line
+        "jinja2>=3",  # pages of replays and play
         "rich>=13",  # tables and live progress
         "matplotlib>=3.8",
         "imageio>=2.34",  # films

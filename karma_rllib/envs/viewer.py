@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from karma_rllib.envs import film, render
 from karma_rllib.envs.replay import Replay
@@ -16,6 +16,9 @@ from karma_rllib.envs.replay_life import relive
 from karma_rllib.envs.scene import Look, Onlooker, film_of, stage_of
 
 PAGES = Path(__file__).with_name("pages")
+TEMPLATES = Environment(
+    loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
 SUFFIXES = (".html", ".gif", ".mp4")
 SIDE = 480  # of a picture in a film [pixels], about
 
@@ -29,17 +32,12 @@ def page(template: str, scripts: tuple[str, ...], data: Any, **texts: str) -> st
         data: JSON data, for the script element `data`.
         **texts: other fields of the template; they are escaped.
     """
-    fields = {name: html.escape(text) for name, text in texts.items()}
+    fields = dict(texts)
     fields["css"] = (PAGES / "page.css").read_text(encoding="utf-8")
     fields["script"] = "\n".join((PAGES / s).read_text(encoding="utf-8") for s in scripts)
     # "<" could end the script element; as \\u003c it is the same JSON.
     fields["data"] = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    parts = (PAGES / template).read_text(encoding="utf-8").split("{{")
-    filled = [parts[0]]
-    for part in parts[1:]:
-        name, _, rest = part.partition("}}")
-        filled += [fields[name], rest]
-    return "".join(filled)
+    return TEMPLATES.get_template(template).render(fields)
 
 
 def looks_of(replay: Replay) -> Iterator[tuple[Look, Any]]:
