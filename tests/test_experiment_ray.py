@@ -151,11 +151,16 @@ def test_more_than_this_machine_has_is_refused_before_a_folder_is_made(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_trial_is_named_with_its_error_file_and_the_others_go_on(tmp_path):
+@pytest.mark.parametrize(
+    ("seeds", "failing", "sound"), [(2, 42, 123), (4, 303, 202)], ids=["first", "in a used process"]
+)
+def test_a_failed_trial_is_named_with_its_error_file_and_the_others_go_on(
+    seeds, failing, sound, tmp_path
+):
     # A stem checkpoint whose learner state is damaged after the stems have finished.
     process = start(
         tmp_path,
-        *("train", "smoke", "--seeds", "2", "--conditions", "baseline", "--no-gif"),
+        *("train", "smoke", "--seeds", str(seeds), "--conditions", "baseline", "--no-gif"),
     )
     stems = None
     end = time.monotonic() + 200
@@ -163,15 +168,15 @@ def test_a_failed_trial_is_named_with_its_error_file_and_the_others_go_on(tmp_pa
         stems = next(tmp_path.glob("results/*/stem/finished.json"), None)
         time.sleep(0.02)
     assert stems is not None
-    damaged = stems.parent.parent / json.loads(stems.read_text())["42"]
+    damaged = stems.parent.parent / json.loads(stems.read_text())[str(failing)]
     (damaged / "learner_group" / "learner" / "state.pkl").write_bytes(b"not a pickle")
     code, _, err = finish(process)
     run_dir = stems.parent.parent
     assert code == 1
-    error = Path("results", run_dir.name, "baseline_s42", "error.txt")
-    assert f"karma: trial baseline_s42 failed; see {error}\n" in err
+    error = Path("results", run_dir.name, f"baseline_s{failing}", "error.txt")
+    assert f"karma: trial baseline_s{failing} failed; see {error}\n" in err
     assert (tmp_path / error).is_file()
-    assert rows(run_dir / "baseline_s123")[-1]["agent_steps"] >= 25_600
+    assert rows(run_dir / f"baseline_s{sound}")[-1]["agent_steps"] >= 25_600
 
 
 # --- kill and resume ---------------------------------------------------------------------------

@@ -50,11 +50,40 @@ class KarmaTrial(Karma):
 
     def __init__(self, config: Any = None, **kwargs: Any) -> None:
         self.trial_config: dict[str, Any] = {}
+        self._next: tuple[dict[str, Any], Any] | None = None
         if isinstance(config, dict) and "experiment" in config:
             self.trial_config = {k: config[k] for k in ("condition", "seed")}
             storage = kwargs.get("storage")
             config = algorithm_config(config, storage.experiment_fs_path if storage else None)
         super().__init__(config, **kwargs)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Become another trial: spares that one the start of a process and its imports.
+
+        The new trial is made at its first call and not here: Tune (2.60) gives a trial that fails
+        while it is being reset no second attempt.
+        """
+        self._next = (new_config, self._storage)
+        return True
+
+    def _begin(self) -> None:
+        """Make the trial that this object was reset to; nothing of the old one is kept."""
+        if self._next is not None:
+            config, storage = self._next
+            self.cleanup()
+            self.__dict__.clear()
+            KarmaTrial.__init__(self, config, storage=storage)
+
+    def train(self) -> dict[str, Any]:
+        """One iteration."""
+        self._begin()
+        result: dict[str, Any] = super().train()
+        return result
+
+    def restore(self, checkpoint_path: Any) -> None:
+        """Go on from a checkpoint."""
+        self._begin()
+        super().restore(checkpoint_path)
 
     @classmethod
     def default_resource_request(cls, config: Any) -> Any:

@@ -51,6 +51,7 @@ def _fresh(config: ExperimentConfig, stage: Stage, run_dir: Path) -> tune.Tuner:
             trial_name_creator=trial_name,
             trial_dirname_creator=trial_name,
             max_concurrent_trials=config.resources.max_concurrent_trials,
+            reuse_actors=True,  # see KarmaTrial.reset_config
         ),
         run_config=tune.RunConfig(
             name=stage.folder.name,
