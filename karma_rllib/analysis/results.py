@@ -11,6 +11,7 @@ A page is Markdown. What stands between two comments is made, whatever stood the
 `levels` FILE COLUMN CELL...  one row per value of COLUMN, all runs that have it together
 `versus` FILE METRIC... ratios to the paired baseline of a `runs.csv`; against=FILE:ARM takes that
                         arm of another file, with the same seeds, instead
+`across` ARM METRIC...  the same ratios of one arm in several runs, a row each: FILE="words for it"
 `verdicts` FOLDER...    registered predictions, judged on archived runs (see `analysis.archive`);
                         only=A,B keeps those whose names begin so
 `run` FOLDER            what was run: seeds, command, code, cost
@@ -160,17 +161,34 @@ def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) 
     if table.empty:
         raise ConfigError(f"no condition in {file} has a seed in common with the {arm} beside it")
     words = [_known(word, CONTRASTED) for word in words]
-    rows = []
-    for condition, group in table.groupby("condition", sort=False):
-        by_metric = group.set_index("metric")
-        row = [str(condition)]
-        for word in words:
-            ratio, low, high = (float(by_metric[end][word]) for end in ("ratio", "low", "high"))
-            digits = 2 if ratio < 10 else 0
-            ends = ", ".join(number(x, digits) for x in (low, high))
-            row.append(terse(f"x{number(ratio, digits)} [{ends}]").replace("x0.", "x."))
-        rows.append(row)
+    rows = [
+        [str(condition), *_ratios(group, words)]
+        for condition, group in table.groupby("condition", sort=False)
+    ]
     return _table([f"against {arm}", *(_TITLES[word] for word in words)], rows)
+
+
+def _across(folder: Path, arm: str, words: list[str], options: dict[str, str]) -> str:
+    """One arm's ratios to its paired baseline in several runs, a row each."""
+    words, rows = [_known(word, CONTRASTED) for word in words], []
+    for file, told in options.items():
+        table = contrast_table(_read(folder / file))
+        found = table["condition"].unique()
+        rows.append([told, *_ratios(table[table["condition"] == _known(arm, found, "arm")], words)])
+    if not rows:
+        raise ConfigError('names no run: write FILE="words for its row"')
+    return _table([f"{arm} against {BASELINE}", *(_TITLES[word] for word in words)], rows)
+
+
+def _ratios(contrasts: pd.DataFrame, metrics: list[str]) -> list[str]:
+    """Cells of one arm: ratio and interval of every metric, from rows of `contrast_table`."""
+    by_metric, cells = contrasts.set_index("metric"), []
+    for metric in metrics:
+        ratio, low, high = (float(by_metric[end][metric]) for end in ("ratio", "low", "high"))
+        digits = 2 if ratio < 10 else 0
+        ends = ", ".join(number(x, digits) for x in (low, high))
+        cells.append(terse(f"x{number(ratio, digits)} [{ends}]").replace("x0.", "x."))
+    return cells
 
 
 def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]) -> str:
@@ -273,6 +291,7 @@ _KINDS: dict[str, Callable[[Path, str, list[str], dict[str, Any]], str]] = {
     "arms": _arms,
     "levels": _levels,
     "versus": _versus,
+    "across": _across,
     "verdicts": _verdicts,
     "run": _run,
     "probes": _probes,

@@ -157,6 +157,32 @@ def test_ratios_to_an_arm_that_was_run_elsewhere(root):
         made(root, "versus planted/runs.csv violence_rate against=elsewhere/runs.csv:tvd")
 
 
+def test_one_arm_in_several_runs_has_the_ratios_it_has_in_each(root):
+    folder = root / results.FOLDER
+    runs = pd.read_csv(folder / "planted" / "runs.csv")
+    (folder / "elsewhere").mkdir()
+    runs.iloc[2:].to_csv(folder / "elsewhere" / "runs.csv", index=False)
+    arm = next(name for name in runs["condition"] if name != "baseline")
+    order = f"across {arm} violence_rate yield_rate"
+    lines = made(
+        root, f'{order} planted/runs.csv="all of it" elsewhere/runs.csv="without its first two"'
+    )
+    assert lines[0] == f"| {arm} against baseline | violence | apples |"
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
+        "| all of it",
+        "| without its first two",
+    ]
+    for line, name in zip(lines[2:], ("planted", "elsewhere"), strict=True):
+        alone = made(root, f"versus {name}/runs.csv violence_rate yield_rate")
+        (own,) = (other for other in alone if other.startswith(f"| {arm} |"))
+        assert line.split(" | ")[1:] == own.split(" | ")[1:]
+    assert lines[2].split(" | ")[1:] != lines[3].split(" | ")[1:]
+    with pytest.raises(ConfigError, match="there is no arm 'nobody'"):
+        made(root, "across nobody violence_rate planted/runs.csv=it")
+    with pytest.raises(ConfigError, match="names no run"):
+        made(root, order)
+
+
 def test_ratios_need_seeds_that_both_have(root):
     folder = root / results.FOLDER
     runs = pd.read_csv(folder / "planted" / "runs.csv")
