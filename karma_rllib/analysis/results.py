@@ -202,13 +202,15 @@ def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]
     for verdict in found:
         if verdict.verdict == rules.NOT_TESTABLE:
             continue
-        for k, part in enumerate(verdict.parts):
-            head = [f"**{verdict.prediction.id}**", f"**{verdict.verdict}**"]
-            own = head if k == 0 else ["", part.verdict]
+        for name, word, part in verdict_view.rows(verdict):
+            left = [f"**{name}**", f"**{word}**"] if name else ["", word]
+            if part is None:
+                rows.append([*left, verdict_view.ALL_OF, "", "", ""])
+                continue
             holm = "*" if verdict.p_holm < registered.level else ""
             p = number(part.p_permutation, 3)
             told = "" if p == "-" else p + holm
-            rows.append([*own, part.text, verdict_view.effect(part), str(part.n or ""), told])
+            rows.append([*left, part.text, verdict_view.effect(part), str(part.n or ""), told])
     table = _table(["id", "verdict", "compared", "effect", "n", "p"], rows)
     lacking: dict[str, list[str]] = {}
     for verdict in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -52,6 +52,23 @@ def caption(rules: Rules) -> str:
     )
 
 
+ALL_OF = "all of:"  # stands where a prediction with several parts would say what is compared
+
+
+def rows(verdict: Verdict) -> Iterator[tuple[str, str, Judged | None]]:
+    """Rows of a table: (id, verdict, what was judged).
+
+    A prediction with several parts has a row without a part, then one for each, which has no id
+    and says the part's own verdict.
+    """
+    if len(verdict.parts) == 1:
+        yield verdict.prediction.id, verdict.verdict, verdict.parts[0]
+        return
+    yield verdict.prediction.id, verdict.verdict, None
+    for part in verdict.parts:
+        yield "", part.verdict, part
+
+
 def terminal(verdicts: Sequence[Verdict], rules: Rules, notes: Iterable[str] = ()) -> Group:
     """A table of what could be judged, then a line for each prediction that could not."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -59,11 +76,13 @@ def terminal(verdicts: Sequence[Verdict], rules: Rules, notes: Iterable[str] = (
         table.add_column(head, justify="right" if head in ("n", "P(imp)", "p") else "left")
     judged = [v for v in verdicts if v.verdict != NOT_TESTABLE]
     for verdict in judged:
-        for k, part in enumerate(verdict.parts):
-            style = _STYLES[verdict.verdict]
-            own = Text(verdict.verdict if k == 0 else f"  {part.verdict}", style=style)
+        for name, word, part in rows(verdict):
+            left = Text(name, style="bold")
+            own = Text(word if name else f"  {word}", style=_STYLES[word])
+            if part is None:
+                table.add_row(left, own, ALL_OF)
+                continue
             p = _p(part, verdict, rules)
-            left = Text(verdict.prediction.id if k == 0 else "", style="bold")
             table.add_row(left, own, part.text, effect(part), _n(part), _improvement(part), p)
     parts: list[Any] = [table, Text("")] if judged else []
     for verdict in verdicts:

@@ -300,6 +300,20 @@ def test_the_terminal_shows_effects_and_what_each_other_prediction_needs(some):
     assert "Note: a note" in text
 
 
+def test_every_part_of_a_prediction_is_told_with_its_own_verdict(some):
+    for verdict in some:
+        told = list(verdict_view.rows(verdict))
+        assert told[0][:2] == (verdict.prediction.id, verdict.verdict)
+        parts = [(word, part) for _, word, part in told if part is not None]
+        assert [part for _, part in parts] == list(verdict.parts)
+        if len(verdict.parts) == 1:
+            assert len(told) == 1
+        else:
+            assert told[0][2] is None
+            assert [word for word, _ in parts] == [part.verdict for part in verdict.parts]
+    assert any(len(verdict.parts) > 1 for verdict in some)
+
+
 def test_the_json_is_strict_and_complete(some):
     data = json.loads(verdict_view.as_json(some, FAST), parse_constant=pytest.fail)
     assert [v["id"] for v in data["verdicts"]] == [p.id for p in PREDICTIONS]
