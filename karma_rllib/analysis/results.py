@@ -181,9 +181,15 @@ def _across(folder: Path, arm: str, words: list[str], options: dict[str, str]) -
 
 
 def _ratios(contrasts: pd.DataFrame, metrics: list[str]) -> list[str]:
-    """Cells of one arm: ratio and interval of every metric, from rows of `contrast_table`."""
+    """Cells of one arm: ratio and interval of every metric, from rows of `contrast_table`.
+
+    A metric that the world does not have, such as cooperation without waste, leaves its cell empty.
+    """
     by_metric, cells = contrasts.set_index("metric"), []
     for metric in metrics:
+        if metric not in by_metric.index:
+            cells.append("")
+            continue
         ratio, low, high = (float(by_metric[end][metric]) for end in ("ratio", "low", "high"))
         digits = 2 if ratio < 10 else 0
         ends = ", ".join(number(x, digits) for x in (low, high))

@@ -183,6 +183,17 @@ def test_one_arm_in_several_runs_has_the_ratios_it_has_in_each(root):
         made(root, order)
 
 
+def test_what_a_world_without_waste_does_not_have_is_left_empty(root):
+    folder = root / results.FOLDER
+    runs = pd.read_csv(folder / "planted" / "runs.csv")
+    (folder / "bare").mkdir()
+    runs.assign(cooperation_rate=0.0).to_csv(folder / "bare" / "runs.csv", index=False)
+    arm = next(name for name in runs["condition"] if name != "baseline")
+    (line,) = made(root, f"across {arm} violence_rate cooperation_rate bare/runs.csv=bare")[2:]
+    assert line.startswith("| bare | x")
+    assert line.endswith(" |  |")
+
+
 def test_ratios_need_seeds_that_both_have(root):
     folder = root / results.FOLDER
     runs = pd.read_csv(folder / "planted" / "runs.csv")
