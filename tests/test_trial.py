@@ -61,6 +61,20 @@ def test_a_trial_that_follows_another_is_the_trial_alone(alone):
     trial.stop()
 
 
+def test_a_trial_that_follows_another_goes_on_from_a_checkpoint(alone, tmp_path):
+    """As Tune does it after an interruption: reset, then restore, then train."""
+    first = KarmaTrial(space("karma_out+karmic", 1))
+    assert told(first.train()) == alone["karma_out+karmic"][0]
+    first.save(str(tmp_path))
+    assert first.reset(space("baseline", 2))
+    first.train()
+    assert first.reset(space("karma_out+karmic", 1))
+    first.restore(str(tmp_path))
+    rest = [told(first.train()) for _ in range(2)]
+    first.stop()
+    assert rest == alone["karma_out+karmic"][1:]
+
+
 def test_a_trial_that_cannot_begin_says_so_when_it_is_trained(alone):
     """Tune gives one that fails while it is being reset no second attempt."""
     trial = KarmaTrial(space("baseline", 1))

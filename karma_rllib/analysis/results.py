@@ -157,9 +157,7 @@ def _versus(folder: Path, file: str, words: list[str], options: dict[str, str]) 
         base = base[base["condition"] == _known(arm, base["condition"].unique(), "arm")]
         own = runs[runs["condition"] != BASELINE]
         runs = pd.concat([base.assign(condition=BASELINE), own], ignore_index=True)
-    table = contrast_table(runs)
-    if table.empty:
-        raise ConfigError(f"no condition in {file} has a seed in common with the {arm} beside it")
+    table = _contrasts(runs, file, arm)
     words = [_known(word, CONTRASTED) for word in words]
     rows = [
         [str(condition), *_ratios(group, words)]
@@ -172,12 +170,19 @@ def _across(folder: Path, arm: str, words: list[str], options: dict[str, str]) -
     """One arm's ratios to its paired baseline in several runs, a row each."""
     words, rows = [_known(word, CONTRASTED) for word in words], []
     for file, told in options.items():
-        table = contrast_table(_read(folder / file))
+        table = _contrasts(_read(folder / file), file)
         found = table["condition"].unique()
         rows.append([told, *_ratios(table[table["condition"] == _known(arm, found, "arm")], words)])
     if not rows:
         raise ConfigError('names no run: write FILE="words for its row"')
     return _table([f"{arm} against {BASELINE}", *(_TITLES[word] for word in words)], rows)
+
+
+def _contrasts(runs: pd.DataFrame, file: str, arm: str = BASELINE) -> pd.DataFrame:
+    table = contrast_table(runs)
+    if table.empty:
+        raise ConfigError(f"no condition in {file} has a seed in common with the {arm} beside it")
+    return table
 
 
 def _ratios(contrasts: pd.DataFrame, metrics: list[str]) -> list[str]:
@@ -208,8 +213,8 @@ def _verdicts(folder: Path, name: str, words: list[str], options: dict[str, str]
     for verdict in found:
         if verdict.verdict == rules.NOT_TESTABLE:
             continue
-        for name, word, part in verdict_view.rows(verdict):
-            left = [f"**{name}**", f"**{word}**"] if name else ["", word]
+        for head, word, part in verdict_view.rows(verdict):
+            left = [f"**{head}**", f"**{word}**"] if head else ["", word]
             if part is None:
                 rows.append([*left, verdict_view.ALL_OF, "", "", ""])
                 continue

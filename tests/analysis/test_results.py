@@ -202,6 +202,9 @@ def test_ratios_need_seeds_that_both_have(root):
     base.assign(seed=base["seed"] + 10_000).to_csv(folder / "elsewhere" / "runs.csv", index=False)
     with pytest.raises(ConfigError, match=r"planted/runs.csv.*seed in common with the baseline"):
         made(root, "versus planted/runs.csv violence_rate against=elsewhere/runs.csv:baseline")
+    base.to_csv(folder / "elsewhere" / "runs.csv", index=False)
+    with pytest.raises(ConfigError, match=r"elsewhere/runs.csv.*in common with the baseline"):
+        made(root, "across karma violence_rate elsewhere/runs.csv=it")
 
 
 def test_a_pilots_numbers_stand_beneath_in_italics(root):
